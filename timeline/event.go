@@ -1,0 +1,108 @@
+// Package timeline holds the evidence of a trial: what was seen, when, in the order in which it was seen.
+//
+// It is the leaf that every other package shares. It records and never judges: no verdict, no outcome and
+// no rule belongs here.
+package timeline
+
+// Kind names what an Event is about. The names are part of the report (schema chaos.report/v1).
+type Kind string
+
+// The kinds of event. The comment says which fields of Event are set besides ID, MS and Kind.
+const (
+	// Exec: the service was started. Text: its argv, masked. Incarnation: 1 for the first start.
+	Exec Kind = "exec"
+	// Log: a line the service wrote. Stream, Text (without ANSI sequences).
+	Log Kind = "log"
+	// LogDropped: lines were left out of the timeline (never out of the log file). Count["lines"].
+	LogDropped Kind = "log.dropped"
+	// PhaseBegin: a phase began. Phase, Source (log, connect, http, notify, mark, ready), Inexact.
+	PhaseBegin Kind = "phase.begin"
+	// PhaseEnd: a phase ended. Phase, Source, Inexact.
+	PhaseEnd Kind = "phase.end"
+	// FaultArmed: a fault came on. Fault, Dependency, Text (the fault in words).
+	FaultArmed Kind = "fault.armed"
+	// FaultBite: the fault met its first connection or byte since it was armed. Fault, Dependency, Connection, Text.
+	FaultBite Kind = "fault.bite"
+	// FaultLifted: the fault went off. Fault, Dependency. Text says why (its phase ended, its time was over, end of trial).
+	// Source is "end" when it was lifted only because the trial was over.
+	FaultLifted Kind = "fault.lifted"
+	// FaultSummary: the figures of a fault at the end. Fault, Dependency, Count: connections_hit, bytes_hit, escaped.
+	FaultSummary Kind = "fault.summary"
+	// Connect: the service called connect(2) for a declared dependency. Dependency, Target, Result
+	// (allowed, redirected, refused, delayed), Error (the errno's name when refused).
+	Connect Kind = "connect"
+	// Undeclared: the service connected to an address that no dependency declares. Target.
+	Undeclared Kind = "connect.undeclared"
+	// Escape: a connection reached a declared dependency around its proxy. Dependency, Target, Text.
+	Escape Kind = "escape"
+	// Accept: a proxy accepted a connection. Dependency, Connection.
+	Accept Kind = "accept"
+	// Close: a proxied connection ended. Dependency, Connection, Text (who closed it), Count: bytes_up, bytes_down.
+	Close Kind = "close"
+	// UpstreamError: a proxy could not reach the real dependency. Dependency, Error.
+	UpstreamError Kind = "upstream.error"
+	// Notify: an sd_notify datagram. Text.
+	Notify Kind = "notify"
+	// Mark: the service posted to $CHAOS_MARK_URL. Name.
+	Mark Kind = "mark"
+	// ReadyClaim: the service's own ready probe said yes for the first time (again after ReadyLost). Degraded when it
+	// said so itself. Text: what it answered, shortened.
+	ReadyClaim Kind = "ready.claim"
+	// ReadyLost: the claim was taken back: the ready probe says no again. Error: what it said.
+	ReadyLost Kind = "ready.lost"
+	// Proof: one attempt of one proof under readiness. Name, OK, Error, Claimed (the service still claimed to be ready
+	// right after the attempt), Count["took_ms"].
+	Proof Kind = "proof"
+	// Budget: the service's budget was over while it was neither ready nor gone. Text.
+	Budget Kind = "budget"
+	// Stop: the runner asked the service to stop. Signal.
+	Stop Kind = "stop"
+	// Kill: the service did not stop within its grace and was killed. Text.
+	Kill Kind = "kill"
+	// Survivor: a process of the service outlived it and was killed. PID, Text (its command line).
+	Survivor Kind = "survivor"
+	// Exit: the service's process ended. Code or Signal, Incarnation.
+	Exit Kind = "exit"
+	// Restart: the runner, playing the orchestrator, will start it again. Incarnation (the next), Text.
+	Restart Kind = "restart"
+	// Dependency: figures of one dependency at the end of observation, before the service is stopped. Dependency, Count:
+	// attempts, refused, accepted, open_at_end, bytes_up, bytes_down. Missing keys were not observable.
+	Dependency Kind = "dependency"
+	// Process: figures of the service's process. Count: max_rss_bytes, fds, threads, cpu_ms.
+	Process Kind = "process"
+	// MissingEvidence: something could not be observed here. Text says what and why.
+	MissingEvidence Kind = "evidence.missing"
+	// Harness: the harness itself failed; the trial is an error, never the service's fault. Error.
+	Harness Kind = "harness.error"
+	// Interrupted: the run was interrupted (Ctrl-C) in the middle of this trial.
+	Interrupted Kind = "interrupted"
+	// End: observation ended; what follows is the stop and the clean-up. Text says why.
+	End Kind = "end"
+)
+
+// Event is one thing seen. Fields that do not concern its Kind are zero.
+type Event struct {
+	ID          int                `json:"id"` // position in the timeline, from 0: the evidence id that reasons cite
+	MS          float64            `json:"ms"` // milliseconds since exec of the service, monotonic
+	Kind        Kind               `json:"kind"`
+	Text        string             `json:"text,omitempty"`
+	Phase       string             `json:"phase,omitempty"`
+	Source      string             `json:"source,omitempty"`
+	Inexact     bool               `json:"inexact,omitempty"`
+	Stream      string             `json:"stream,omitempty"`
+	Dependency  string             `json:"dependency,omitempty"`
+	Fault       string             `json:"fault,omitempty"` // "f1", "f2", ... in the order of inject
+	Connection  int                `json:"connection,omitempty"`
+	Target      string             `json:"target,omitempty"`
+	Result      string             `json:"result,omitempty"`
+	Name        string             `json:"name,omitempty"`
+	OK          *bool              `json:"ok,omitempty"`
+	Claimed     bool               `json:"claimed,omitempty"`
+	Degraded    bool               `json:"degraded,omitempty"`
+	Error       string             `json:"error,omitempty"`
+	Code        *int               `json:"code,omitempty"`
+	Signal      string             `json:"signal,omitempty"`
+	PID         int                `json:"pid,omitempty"`
+	Incarnation int                `json:"incarnation,omitempty"`
+	Count       map[string]float64 `json:"count,omitempty"`
+}
