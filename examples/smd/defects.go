@@ -1,0 +1,124 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+// Defect is a known weakness that --defect switches on, to prove that an
+// experiment finds it.
+type Defect string
+
+// The defects, in the order of their documentation.
+const (
+	FalseReadyRedis          Defect = "false-ready-redis"
+	HangOnBlackholedPostgres Defect = "hang-on-blackholed-postgres"
+	ReadyBeforeSchema        Defect = "ready-before-schema"
+	SwallowLLM               Defect = "swallow-llm"
+	EarlyWebSocket           Defect = "early-websocket"
+	RetryStorm               Defect = "retry-storm"
+	IgnoreSIGTERM            Defect = "ignore-sigterm"
+	WrongPhaseOrder          Defect = "wrong-phase-order"
+	LeakConnections          Defect = "leak-connections"
+	ExitZero                 Defect = "exit-zero"
+	SlowDependencies         Defect = "slow-dependencies"
+	MissingTables            Defect = "missing-tables"
+	ClickHouseBlocks         Defect = "clickhouse-blocks"
+	LogSecret                Defect = "log-secret" // #nosec G101 -- a name, not a secret
+	NeverGivesUp             Defect = "never-gives-up"
+	HealthLies               Defect = "health-lies"
+	LostEarlyMessage         Defect = "lost-early-message"
+	NoAuth                   Defect = "no-auth"
+	ForkChild                Defect = "fork-child"
+)
+
+// defectDoc documents one defect: what it plays, which of the failures really
+// met it is (0: none of the fifteen), and what should catch it.
+type defectDoc struct {
+	name    Defect
+	plays   string
+	failure int
+	caught  string
+}
+
+// defectTable is the documentation, in --help and in the README alike.
+func defectTable() []defectDoc {
+	return []defectDoc{
+		{FalseReadyRedis, "Redis errors are swallowed in CACHE and WEBSOCKET; readiness says yes", 4, "no_false_ready; fail_fast on redis"},
+		{HangOnBlackholedPostgres, "no time limit on connecting to or querying PostgreSQL", 1, "fail_fast, startup_budget (outcome hung)"},
+		{ReadyBeforeSchema, "claims ready when DATABASE begins; the migrations come SMD_SCHEMA_DELAY (1s) later", 9, "no_false_ready"},
+		{SwallowLLM, "an LLM failure is swallowed: up, but without a supervisor every chat is broken", 8, "fail_fast on llm; no_false_ready"},
+		{EarlyWebSocket, "accepts WebSockets from DATABASE on, before the supervisor exists, and closes them with 1011", 7, "no_false_ready with a websocket probe from the start"},
+		{RetryStorm, "tries a critical dependency again every 5 ms, without backoff, for --retry (or 5s)", 3, "retry {max_rate, growing gaps}"},
+		{IgnoreSIGTERM, "SIGTERM is ignored, during startup and afterwards", 0, "stops_on_signal"},
+		{WrongPhaseOrder, "CACHE runs before DATABASE", 0, "phase_order"},
+		{LeakConnections, "every retry of PostgreSQL starts a reconnector of its own whose connection nobody closes", 14, "no_leaked_connections"},
+		{ExitZero, "exits 0 when a phase failed", 0, "fail_fast {exit_code: nonzero}"},
+		{SlowDependencies, "DEPENDENCIES takes SMD_SLOW (31s) longer, and succeeds", 2, "startup_budget, phase_budgets"},
+		{MissingTables, "writes turns to a table that no migration creates, and does not check", 9, "no_false_ready"},
+		{ClickHouseBlocks, "waits SMD_CLICKHOUSE_BLOCK (65s) for the optional ClickHouse, and again in readiness", 10, "degrade, startup_budget"},
+		{LogSecret, "logs DATABASE_URL with its password", 0, "log_never"},
+		{NeverGivesUp, "tries a critical dependency again for ever", 0, "give_up, startup_budget (outcome hung)"},
+		{HealthLies, "/health/ready is 200 as soon as anything is served", 6, "no_false_ready"},
+		{LostEarlyMessage, "a WebSocket message before the connection is registered (300 ms) is dropped", 12, "no_false_ready with a websocket probe"},
+		{NoAuth, "tokens are not verified, and starting without keys is accepted", 15, "jwt probe; fail_fast on auth"},
+		{ForkChild, "forks a child in a session of its own, which holds the output open and outlives the service", 0, "nothing left running after a trial"},
+	}
+}
+
+// Defects is the set that is switched on.
+type Defects []Defect
+
+// Has reports whether d is switched on.
+func (ds Defects) Has(d Defect) bool { return slices.Contains(ds, d) }
+
+// String is the list as --defect takes it.
+func (ds *Defects) String() string {
+	names := make([]string, len(*ds))
+	for i, d := range *ds {
+		names[i] = string(d)
+	}
+	return strings.Join(names, ",")
+}
+
+// Set adds a comma-separated list; it makes Defects a flag.Value.
+func (ds *Defects) Set(list string) error {
+	for name := range strings.SplitSeq(list, ",") {
+		name = strings.TrimSpace(name)
+		known := func(doc defectDoc) bool { return string(doc.name) == name }
+		switch {
+		case name == "":
+		case !slices.ContainsFunc(defectTable(), known):
+			return fmt.Errorf("no defect is called %q; smd --help lists them", name)
+		case !ds.Has(Defect(name)):
+			*ds = append(*ds, Defect(name))
+		}
+	}
+	return nil
+}
+
+// unbounded reports whether a defect needs the startup to outlast its budget.
+func (ds Defects) unbounded() bool {
+	return ds.Has(HangOnBlackholedPostgres) || ds.Has(NeverGivesUp) || ds.Has(SlowDependencies) || ds.Has(ClickHouseBlocks)
+}
+
+func printDefects(w io.Writer) {
+	table := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
+	for _, doc := range defectTable() {
+		_, _ = fmt.Fprintf(table, "  %s\t%s\n", doc.name, doc.plays)
+	}
+	_ = table.Flush()
+}
+
+// defectDuration reads how long a defect lasts from the environment.
+func defectDuration(variable string, standard time.Duration) time.Duration {
+	if d, err := time.ParseDuration(os.Getenv(variable)); err == nil && d >= 0 {
+		return d
+	}
+	return standard
+}
