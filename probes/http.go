@@ -1,0 +1,202 @@
+package probes
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+func httpKind() Kind {
+	return Kind{
+		Name: "http",
+		Doc: "Sends one request and checks the answer: status (default: any of 200..399), headers and body by regular expression, one value " +
+			"of a JSON body, or, with cors, that a browser at that origin may send it (an OPTIONS preflight is sent instead). " +
+			"Redirects are not followed; at most 1 MiB of the body is read.",
+		Example: "http:\n  method: POST\n  url: http://127.0.0.1:8080/threads\n  headers: {Content-Type: application/json}\n" +
+			"  body: '{\"title\":\"hello\"}'\n  status: 201\n  json: $.thread.messages[0].role\n  equals: user",
+		used:  func(s Spec) bool { return s.HTTP != nil },
+		build: func(s Spec, _ Env) (attempt, error) { return s.HTTP.build() },
+	}
+}
+
+// httpProbe is an HTTP with everything parsed that can be parsed before the attempt.
+type httpProbe struct {
+	spec    HTTP
+	method  string
+	what    string // "GET http://...", for errors
+	match   *regexp.Regexp
+	header  map[string]*regexp.Regexp
+	json    jsonPath
+	secrets []string
+}
+
+func (h HTTP) build() (attempt, error) {
+	p := httpProbe{spec: h, method: strings.ToUpper(h.Method), header: map[string]*regexp.Regexp{}}
+	if p.method == "" {
+		p.method = http.MethodGet
+	}
+	var errs []error
+	keep := func(err error) { errs = append(errs, err) }
+	if u, err := parseURL(h.URL, "http", "https"); err != nil {
+		keep(err)
+	} else {
+		var shown string
+		shown, p.secrets = safeURL(u)
+		p.what = p.method + " " + shown
+		_, err := http.NewRequest(p.method, h.URL, nil)
+		if err != nil {
+			keep(fmt.Errorf("method %q is not one", h.Method))
+		}
+	}
+	p.secrets = append(p.secrets, headerSecrets(h.Headers)...)
+	if h.Status != 0 && (h.Status < 100 || h.Status > 599) {
+		keep(fmt.Errorf("status %d: expected 100 to 599, or nothing for any of 200..399", h.Status))
+	}
+	var err error
+	p.match, err = compile("match", h.Match)
+	keep(err)
+	for name, pattern := range h.Header {
+		p.header[name], err = compile("header "+name, pattern)
+		keep(err)
+	}
+	switch {
+	case h.JSON != "":
+		p.json, err = parseJSONPath(h.JSON)
+		keep(err)
+	case h.Equals != nil:
+		keep(errors.New("equals needs json, the path of the value, for example $.status"))
+	}
+	if h.CORS != "" {
+		keep(p.checkCORS())
+		return attempt{p.preflight, p.secrets}, errors.Join(errs...)
+	}
+	return attempt{p.ask, p.secrets}, errors.Join(errs...)
+}
+
+func (p httpProbe) ask(ctx context.Context) (Answer, error) {
+	headers := make(http.Header, len(p.spec.Headers))
+	for name, value := range p.spec.Headers {
+		headers.Set(name, value)
+	}
+	answer, got, err := p.send(ctx, p.method, headers, p.spec.Body)
+	if err != nil {
+		return answer, err
+	}
+	return answer, p.check(got)
+}
+
+// reply is what came back over HTTP.
+type reply struct {
+	status  int
+	header  http.Header
+	body    []byte
+	cut     bool  // the body is longer than maxRead
+	bodyErr error // the body ended before its end, in words for the user
+}
+
+// send sends one request on a fresh connection and reads the answer. A body that does not end in time is an error, after the
+// status was compared: a wrong status tells more.
+func (p httpProbe) send(ctx context.Context, method string, headers http.Header, body string) (Answer, reply, error) {
+	w, done := newWire(ctx)
+	defer done()
+	req, err := http.NewRequestWithContext(ctx, method, p.spec.URL, strings.NewReader(body))
+	if err != nil {
+		return Answer{}, reply{}, unanswered(ctx, p.what, p.wantStatus(), innermost(err))
+	}
+	req.Header = headers
+	if host := headers.Get("Host"); host != "" {
+		req.Host = host
+	}
+	if headers.Get("User-Agent") == "" {
+		headers.Set("User-Agent", userAgent)
+	}
+	resp, err := w.client().Do(req)
+	if err != nil {
+		return Answer{}, reply{}, unanswered(ctx, p.what, p.wantStatus(), err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	data, err := io.ReadAll(io.LimitReader(resp.Body, maxRead+1))
+	got := reply{status: resp.StatusCode, header: resp.Header, body: data[:min(len(data), maxRead)], cut: len(data) > maxRead}
+	answer := Answer{Status: got.status, Body: string(got.body[:min(len(got.body), maxAnswer)])}
+	if err != nil {
+		reason, _ := why(ctx, err)
+		got.bodyErr = fmt.Errorf("status %d and %d bytes of a body that did not end: %s", got.status, len(data), reason)
+	}
+	return answer, got, nil
+}
+
+const userAgent = "chaos-probe"
+
+// client returns an HTTP client whose connections belong to w. It keeps none, follows no redirect and knows no proxy.
+func (w *wire) client() *http.Client {
+	return &http.Client{
+		Transport: &http.Transport{
+			DialContext:            w.dial,
+			DisableKeepAlives:      true,
+			DisableCompression:     true,
+			MaxResponseHeaderBytes: maxAnswer,
+		},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+func (p httpProbe) check(got reply) error {
+	if err := p.checkStatus(got); err != nil {
+		return err
+	}
+	if got.bodyErr != nil {
+		return expected(p.what, "a complete answer", got.bodyErr.Error())
+	}
+	if err := p.checkHeaders(got); err != nil {
+		return err
+	}
+	if p.match != nil && !p.match.Match(got.body) {
+		return expected(p.what, "a body that matches "+p.spec.Match, shortOr(string(got.body), "an empty body"))
+	}
+	if p.spec.JSON == "" {
+		return nil
+	}
+	if got.cut {
+		return expected(p.what, "a JSON body", "more than 1 MiB")
+	}
+	return p.json.check(p.what, got.body, p.spec.Equals)
+}
+
+func (p httpProbe) wantStatus() string {
+	if p.spec.Status == 0 {
+		return "status 200..399"
+	}
+	return "status " + strconv.Itoa(p.spec.Status)
+}
+
+func (p httpProbe) checkStatus(got reply) error {
+	want := p.spec.Status
+	if got.status == want || want == 0 && got.status >= 200 && got.status < 400 {
+		return nil
+	}
+	text := strconv.Itoa(got.status)
+	if body := short(string(got.body)); body != "" {
+		text += ": " + body
+	}
+	return expected(p.what, p.wantStatus(), text)
+}
+
+func (p httpProbe) checkHeaders(got reply) error {
+	for _, name := range slices.Sorted(maps.Keys(p.header)) {
+		values := got.header.Values(name)
+		if len(values) == 0 {
+			return expected(p.what, "header "+name, "none")
+		}
+		if value := strings.Join(values, ", "); p.header[name] != nil && !p.header[name].MatchString(value) {
+			return expected(p.what, fmt.Sprintf("header %s that matches %s", name, p.spec.Header[name]), shortOr(value, "an empty value"))
+		}
+	}
+	return nil
+}

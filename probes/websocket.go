@@ -1,0 +1,225 @@
+package probes
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/coder/websocket"
+)
+
+func webSocketKind() Kind {
+	return Kind{
+		Name: "websocket",
+		Doc: "Connects, sends one message and waits for messages in order: each by the field type of a JSON message or, between slashes, by a regular " +
+			"expression on its text. Other messages in between are passed over. With status the upgrade must be refused instead.",
+		Example: "websocket:\n  url: ws://127.0.0.1:8080/ws\n  send: '{\"type\":\"user_message\",\"text\":\"hi\"}'\n" +
+			"  expect: [agent_started, agent_thinking, '/\"tool\": ?\"search\"/', agent_completed]\n  within: 5s",
+		used:  func(s Spec) bool { return s.WebSocket != nil },
+		build: func(s Spec, _ Env) (attempt, error) { return s.WebSocket.build() },
+	}
+}
+
+type webSocketProbe struct {
+	spec   WebSocket
+	what   string
+	expect []messageMatch
+}
+
+// messageMatch recognises one message: by its type, or by its text if re is set.
+type messageMatch struct {
+	kind string
+	re   *regexp.Regexp
+}
+
+func (m messageMatch) holds(text, kind string) bool {
+	if m.re != nil {
+		return m.re.MatchString(text)
+	}
+	return kind == m.kind
+}
+
+func (ws WebSocket) build() (attempt, error) {
+	p := webSocketProbe{spec: ws}
+	var errs []error
+	var secrets []string
+	if u, err := parseURL(ws.URL, "ws", "wss", "http", "https"); err != nil {
+		errs = append(errs, err)
+	} else {
+		p.what, secrets = safeURL(u)
+		p.what = "websocket " + p.what
+	}
+	if ws.Status != 0 && (len(ws.Expect) > 0 || ws.Send != "") {
+		errs = append(errs, errors.New("status says that the upgrade is refused: then nothing can be sent or expected"))
+	}
+	if ws.Status != 0 && (ws.Status < 200 || ws.Status > 599) {
+		errs = append(errs, fmt.Errorf("status %d: expected 200 to 599", ws.Status))
+	}
+	if ws.Within < 0 {
+		errs = append(errs, errors.New("within must not be negative"))
+	}
+	for _, e := range ws.Expect {
+		m := messageMatch{kind: e}
+		if inner, ok := betweenSlashes(e); ok {
+			re, err := compile("expect "+e, inner)
+			m.re, errs = re, append(errs, err)
+		}
+		if e == "" || m.kind == "//" {
+			errs = append(errs, errors.New("expect: an empty message cannot be told from others"))
+		}
+		p.expect = append(p.expect, m)
+	}
+	return attempt{p.ask, append(secrets, headerSecrets(ws.Headers)...)}, errors.Join(errs...)
+}
+
+func betweenSlashes(s string) (string, bool) {
+	if len(s) < 2 || s[0] != '/' || s[len(s)-1] != '/' {
+		return "", false
+	}
+	return s[1 : len(s)-1], true
+}
+
+func (p webSocketProbe) ask(ctx context.Context) (Answer, error) {
+	w, done := newWire(ctx)
+	defer done()
+	headers := http.Header{"User-Agent": {userAgent}}
+	for name, value := range p.spec.Headers {
+		headers.Set(name, value)
+	}
+	conn, resp, err := websocket.Dial(ctx, p.spec.URL, &websocket.DialOptions{HTTPClient: w.client(), HTTPHeader: headers, Host: headers.Get("Host")})
+	answer := Answer{}
+	if resp != nil {
+		answer.Status = resp.StatusCode
+	}
+	if err != nil {
+		return p.refused(ctx, answer, resp, err)
+	}
+	defer func() { _ = conn.CloseNow() }()
+	if p.spec.Status != 0 {
+		return answer, expected(p.what, "the upgrade refused with status "+strconv.Itoa(p.spec.Status), "it accepted")
+	}
+	conn.SetReadLimit(maxRead)
+	if p.spec.Send != "" {
+		if err := conn.Write(ctx, websocket.MessageText, []byte(p.spec.Send)); err != nil {
+			return answer, unanswered(ctx, p.what, "the message to be taken", err)
+		}
+	}
+	answer.Body, err = p.listen(ctx, conn)
+	if err == nil {
+		_ = conn.Close(websocket.StatusNormalClosure, "") // politely; the attempt's context bounds it by closing the wire
+	}
+	return answer, err
+}
+
+// refused compares a failed upgrade with the status that was expected of it, if any.
+func (p webSocketProbe) refused(ctx context.Context, answer Answer, resp *http.Response, err error) (Answer, error) {
+	want := "an upgrade"
+	if p.spec.Status != 0 {
+		want = "the upgrade refused with status " + strconv.Itoa(p.spec.Status)
+	}
+	if resp == nil {
+		return answer, unanswered(ctx, p.what, want, err)
+	}
+	if resp.Body != nil {
+		if body, errBody := io.ReadAll(io.LimitReader(resp.Body, maxAnswer)); errBody == nil {
+			answer.Body = string(body)
+		}
+	}
+	if answer.Status == p.spec.Status {
+		return answer, nil
+	}
+	if answer.Status == http.StatusSwitchingProtocols {
+		return answer, expected(p.what, want, "a handshake that breaks the protocol: "+short(innermost(err).Error()))
+	}
+	got := "status " + strconv.Itoa(answer.Status)
+	if body := short(answer.Body); body != "" {
+		got += ": " + body
+	}
+	return answer, expected(p.what, want, got)
+}
+
+// maxMessages bounds how many messages are passed over before the sequence is complete.
+const maxMessages = 10_000
+
+// listen reads messages until the expected ones came in order. The text is what came, one message a line.
+func (p webSocketProbe) listen(ctx context.Context, conn *websocket.Conn) (string, error) {
+	var came strings.Builder
+	var kinds []string
+	next := 0
+	for range maxMessages {
+		if next == len(p.expect) {
+			return came.String(), nil
+		}
+		_, data, err := conn.Read(ctx)
+		if err != nil {
+			return came.String(), p.missing(ctx, next, kinds, ended(ctx, err))
+		}
+		if came.Len() < maxAnswer {
+			came.Write(data)
+			came.WriteByte('\n')
+		}
+		kind := messageType(data)
+		kinds = append(kinds, named(kind, short(string(data))))
+		if p.expect[next].holds(string(data), kind) {
+			next++
+		}
+	}
+	return came.String(), p.missing(ctx, next, kinds, fmt.Sprintf("more than %d messages", maxMessages))
+}
+
+// named is how an error names a message.
+func named(kind, text string) string {
+	if kind != "" {
+		return kind
+	}
+	return "a message without type: " + text
+}
+
+func messageType(data []byte) string {
+	var m struct {
+		Type string `json:"type"`
+	}
+	if json.Unmarshal(data, &m) != nil {
+		return ""
+	}
+	return m.Type
+}
+
+// ended says how a connection ended before the sequence was complete.
+func ended(ctx context.Context, err error) string {
+	var closed websocket.CloseError
+	if errors.As(err, &closed) {
+		text := fmt.Sprintf("close %d", closed.Code)
+		if closed.Reason != "" {
+			text += " (" + short(closed.Reason) + ")"
+		}
+		return text
+	}
+	if errors.Is(err, websocket.ErrMessageTooBig) {
+		return "a message of more than 1 MiB"
+	}
+	text, _ := why(ctx, err)
+	return text
+}
+
+// shownKinds is how many of the messages that came an error shows, from the last.
+const shownKinds = 8
+
+func (p webSocketProbe) missing(ctx context.Context, next int, kinds []string, end string) error {
+	want := fmt.Sprintf("message %d of %d, %s", next+1, len(p.expect), p.spec.Expect[next])
+	got := end
+	if n := len(kinds); n > 0 {
+		shown := short(strings.Join(kinds[max(0, n-shownKinds):], ", "))
+		if n > shownKinds {
+			shown = fmt.Sprintf("%d messages, the last %s", n, shown)
+		}
+		got = shown + ", then " + end
+	}
+	return &mismatch{what: p.what, want: want, got: got, cause: context.Cause(ctx)}
+}
