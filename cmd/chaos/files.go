@@ -1,0 +1,99 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/chaos-startup/chaos/experiments"
+	"github.com/spf13/cobra"
+)
+
+// selection holds the flags that say which trials of a file are meant; run and plan share them.
+type selection struct {
+	only   string
+	seed   uint64
+	repeat int
+	shard  string
+	vars   []string
+}
+
+func (s *selection) addFlags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&s.only, "only", "", "run only trials whose title matches this `regexp` (\"postgres.*#2\")")
+	f.Uint64Var(&s.seed, "seed", 0, "seed of every random choice (default: the file's, or 1)")
+	f.IntVar(&s.repeat, "repeat", 0, "run each trial this many times (default: as the file says)")
+	f.StringVar(&s.shard, "shard", "", "run part `i/n` of the trials (\"1/4\")")
+	s.addVars(cmd)
+}
+
+func (s *selection) addVars(cmd *cobra.Command) {
+	cmd.Flags().StringArrayVar(&s.vars, "var", nil, "set ${var.k} as `k=v`; may be given more than once")
+}
+
+// load reads the file that a verb was given, or ./experiments.yaml.
+func (s *selection) load(d deps, args []string) (*experiments.File, error) {
+	path := defaultFile
+	if len(args) > 0 {
+		path = args[0]
+	}
+	vars := map[string]string{}
+	for _, v := range s.vars {
+		name, value, ok := strings.Cut(v, "=")
+		if !ok || name == "" {
+			return nil, usageError{fmt.Errorf("--var %s: expected k=v", v)}
+		}
+		vars[name] = value
+	}
+	file, err := experiments.Load(path, experiments.Options{Env: d.env, Vars: vars})
+	if errors.Is(err, fs.ErrNotExist) && len(args) == 0 {
+		return nil, usageError{fmt.Errorf("there is no %s here: write one with `chaos init`, or name a file: `chaos run path/to/experiments.yaml`", defaultFile)}
+	}
+	if err != nil {
+		return nil, usageError{err}
+	}
+	return file, nil
+}
+
+// plan loads and expands.
+func (s *selection) plan(cmd *cobra.Command, d deps, args []string) (*experiments.Plan, error) {
+	file, err := s.load(d, args)
+	if err != nil {
+		return nil, err
+	}
+	sel := experiments.Selection{Repeat: s.repeat}
+	if s.repeat < 0 {
+		return nil, usageError{fmt.Errorf("--repeat %d: expected 1 or more", s.repeat)}
+	}
+	if cmd.Flags().Changed("seed") {
+		sel.Seed = &s.seed
+	}
+	if s.only != "" {
+		if sel.Only, err = regexp.Compile(s.only); err != nil {
+			return nil, usageError{fmt.Errorf("--only: %w", err)}
+		}
+	}
+	if s.shard != "" {
+		if sel.Shard, sel.Shards, err = parseShard(s.shard); err != nil {
+			return nil, usageError{err}
+		}
+	}
+	plan, err := file.Expand(sel)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	return plan, nil
+}
+
+func parseShard(text string) (i, n int, err error) {
+	left, right, ok := strings.Cut(text, "/")
+	i, errI := strconv.Atoi(left)
+	n, errN := strconv.Atoi(right)
+	if !ok || errI != nil || errN != nil || i < 1 || n < i {
+		return 0, 0, fmt.Errorf("--shard %s: expected i/n with 1 <= i <= n, for example 1/4", text)
+	}
+	return i, n, nil
+}

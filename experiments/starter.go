@@ -1,0 +1,129 @@
+package experiments
+
+import (
+	"fmt"
+	"strings"
+	"text/template"
+)
+
+// Starter is what Start writes a first file from.
+type Starter struct {
+	Name    string   // of the service; default "my-service"
+	Command string   // how it is started, as one would type it; default "./my-service"
+	Ready   string   // path of its ready endpoint; default "/health/ready"
+	Needs   []string // its dependencies: postgres, redis, clickhouse, nats, or NAME=host:port of one that exists; default postgres
+}
+
+// starterNeed is one dependency of a Starter.
+type starterNeed struct{ Name, Protocol, Server, Upstream string }
+
+// Text returns a commented experiments.yaml for the service: every dependency refused, slow, silent and coming back. It is valid as it is;
+// only the command and the environment's names have to fit the service. The error names a need that can't be understood.
+func (s Starter) Text() (string, error) {
+	if s.Name == "" {
+		s.Name = "my-service"
+	}
+	if s.Command == "" {
+		s.Command = "./" + s.Name
+	}
+	if s.Ready == "" {
+		s.Ready = "/health/ready"
+	}
+	if len(s.Needs) == 0 {
+		s.Needs = []string{"postgres"}
+	}
+	var needs []starterNeed
+	for _, text := range s.Needs {
+		need, err := parseNeed(text)
+		if err != nil {
+			return "", err
+		}
+		needs = append(needs, need)
+	}
+	var out strings.Builder
+	err := starter.Execute(&out, struct {
+		Starter
+		List []starterNeed
+	}{s, needs})
+	if err != nil {
+		return "", fmt.Errorf("write the starter file: %w", err)
+	}
+	return out.String(), nil
+}
+
+func parseNeed(text string) (starterNeed, error) {
+	name, upstream, given := strings.Cut(text, "=")
+	switch {
+	case given && name != "" && upstream != "":
+		return starterNeed{Name: name, Protocol: "tcp", Upstream: upstream}, nil
+	case text == "postgres" || text == "redis" || text == "clickhouse" || text == "nats":
+		protocol := map[string]string{"postgres": "postgres", "redis": "redis", "clickhouse": "http", "nats": "tcp"}[text]
+		return starterNeed{Name: text, Protocol: protocol, Server: text}, nil
+	}
+	return starterNeed{}, fmt.Errorf("--needs %s: expected postgres, redis, clickhouse, nats, or NAME=host:port of a dependency that exists", text)
+}
+
+var starter = template.Must(template.New("starter").Funcs(template.FuncMap{"upper": strings.ToUpper}).Parse(`# yaml-language-server: $schema=./experiments.schema.json
+# Made by chaos init. Check it with: chaos validate      See what would run with: chaos plan
+version: 1
+
+service:
+  name: {{.Name}}
+  command: {{printf "%q" .Command}}            # your service, as you would type it
+  env:                                       # its whole environment besides PATH, HOME, LANG, TZ, TMPDIR
+    PORT: ${port.http}                       # a free port for each trial
+{{- range .List}}
+{{- if eq .Server "postgres"}}
+    DATABASE_URL: postgres://${{"{"}}{{.Name}}.user}:${{"{"}}{{.Name}}.password}@${{"{"}}{{.Name}}}/${{"{"}}{{.Name}}.database}?sslmode=disable   # ${{"{"}}{{.Name}}} is the proxy's host:port
+{{- else if eq .Server "redis"}}
+    REDIS_URL: redis://${{"{"}}{{.Name}}}/${{"{"}}{{.Name}}.database}
+{{- else}}
+    {{upper .Name}}_ADDRESS: ${{"{"}}{{.Name}}}
+{{- end}}
+{{- end}}
+  ready:                                     # the service's own claim to be ready
+    http: {url: "http://127.0.0.1:${port.http}{{.Ready}}", status: 200}
+  budget: 30s                                # not ready and still alive after this: it hung
+  stop: {signal: SIGTERM, grace: 5s}
+
+dependencies:
+{{- range .List}}
+  {{.Name}}:
+    protocol: {{.Protocol}}
+{{- if .Server}}
+    server: {{.Server}}                         # a throwaway one; or: upstream: 127.0.0.1:5432
+{{- else}}
+    upstream: {{.Upstream}}
+{{- end}}
+{{- end}}
+
+# phases:                                    # name your startup phases and faults hit them exactly
+#   pattern: 'PHASE (?P<phase>\w+) begins'   # one log pattern that names them all
+#   order: [config, database, serving]
+
+readiness:                                   # what ready must MEAN: proofs of capability
+  - name: it answers
+    http: {url: "http://127.0.0.1:${port.http}{{.Ready}}", status: 200}
+
+contracts:
+  fails-fast: {fail_fast: {within: 10s, exit_code: nonzero}}
+  recovers: {recover: {within: 15s}}
+
+invariants: [no_false_ready, startup_budget, stops_on_signal]
+
+experiments:
+{{- range .List}}
+  - name: {{.Name}} refuses connections from the start
+    inject: [{on: {{.Name}}, from: start, fault: refuse}]
+    expect: fails-fast
+  - name: {{.Name}} comes back after 3 s
+    inject: [{on: {{.Name}}, from: start, for: 3s, fault: refuse}]
+    expect: {any_of: [fails-fast, recovers]}
+  - name: {{.Name}} is slow
+    inject: [{on: {{.Name}}, from: start, fault: {latency: 200ms}}]
+    expect: tolerate
+  - name: {{.Name}} accepts and never answers
+    inject: [{on: {{.Name}}, from: start, fault: blackhole}]
+    expect: fails-fast
+{{- end}}
+`))

@@ -1,0 +1,168 @@
+package runner
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/chaos-startup/chaos/timeline"
+	"golang.org/x/sys/unix"
+)
+
+// healTimeout bounds every step of a trial's clean-up.
+const healTimeout = 10 * time.Second
+
+// end notes that observation is over and takes the figures while the service still runs.
+func (t *trial) end(why string) {
+	for _, d := range t.dependencies {
+		t.recordFigures(d)
+	}
+	if u, err := t.process.Usage(); err == nil {
+		t.recorder.Add(timeline.Event{Kind: timeline.Process, Count: map[string]float64{
+			"fds": float64(u.FDs), "threads": float64(u.Threads), "rss_bytes": float64(u.RSS),
+		}})
+	}
+	t.recorder.Add(timeline.Event{Kind: timeline.End, Text: why})
+}
+
+func (t *trial) recordFigures(d *dependency) {
+	s := d.proxy.Stats()
+	count := map[string]float64{
+		"accepted": float64(s.Accepted), "open_at_end": float64(s.Open),
+		"bytes_up": float64(s.BytesUp), "bytes_down": float64(s.BytesDown),
+	}
+	if t.suite.intercepting == nil {
+		count["attempts"], count["refused"] = float64(s.Attempts), float64(s.Refused)
+	}
+	t.recorder.Add(timeline.Event{Kind: timeline.Dependency, Dependency: d.name, Count: count})
+}
+
+// finish stops the service, lifts every fault and gives everything back. Whatever can't be cleaned up is a harness error.
+func (t *trial) finish(ctx context.Context) {
+	t.stopService(ctx)
+	if t.injector != nil {
+		t.gate.Do(func() { t.injector.heal("the trial is over") })
+		t.injector.timers.Wait()
+	}
+	for _, d := range t.dependencies {
+		t.closeDependency(ctx, d)
+	}
+	if t.process != nil {
+		if err := t.process.Close(); err != nil {
+			t.harness(fmt.Errorf("clean up after the service: %w", err))
+		}
+		t.suite.forget(t.marker)
+	}
+	t.keepLast()
+	t.removeFolder()
+	for _, p := range t.ports {
+		t.suite.ports.release([]int{p})
+	}
+}
+
+func (t *trial) stopService(ctx context.Context) {
+	if t.process == nil {
+		return
+	}
+	select {
+	case <-t.process.Done():
+		t.survivors()
+		t.recordCost()
+		return
+	default:
+	}
+	name := t.service.Stop.Signal
+	sig := unix.SignalNum(name)
+	grace := t.service.Stop.Grace.D()
+	t.recorder.Add(timeline.Event{Kind: timeline.Stop, Signal: name})
+	stopped := t.process.Stop(ctx, sig, grace)
+	if stopped.Killed {
+		t.recorder.Add(timeline.Event{Kind: timeline.Kill, Text: fmt.Sprintf("still alive %s after %s", grace, name)})
+	}
+	for _, s := range stopped.Survivors {
+		t.recorder.Add(timeline.Event{Kind: timeline.Survivor, PID: s.PID, Text: t.suite.mask(s.Cmdline)})
+	}
+	t.recordExit(t.process.Exit(), 0)
+	t.recordCost()
+}
+
+// survivors ends and notes the processes that outlived the service's own exit.
+func (t *trial) survivors() {
+	stopped := t.process.Stop(context.Background(), syscall.SIGKILL, 0)
+	for _, s := range stopped.Survivors {
+		t.recorder.Add(timeline.Event{Kind: timeline.Survivor, PID: s.PID, Text: t.suite.mask(s.Cmdline)})
+	}
+}
+
+func (t *trial) recordCost() {
+	e := t.process.Exit()
+	t.recorder.Add(timeline.Event{Kind: timeline.Process, Count: map[string]float64{
+		"max_rss_bytes": float64(e.MaxRSS), "cpu_ms": float64(e.CPU.Microseconds()) / 1000,
+	}})
+}
+
+func (t *trial) closeDependency(ctx context.Context, d *dependency) {
+	ctx, cancel := context.WithTimeout(ctx, healTimeout)
+	defer cancel()
+	if err := d.proxy.Close(ctx); err != nil {
+		t.harness(fmt.Errorf("close the proxy of %s: %w", d.name, err))
+	}
+	for _, i := range t.injector.items {
+		if i.On != d.name {
+			continue
+		}
+		f := d.proxy.Stats().Fault(i.id)
+		t.recorder.Add(timeline.Event{Kind: timeline.FaultSummary, Fault: i.id, Dependency: d.name, Count: map[string]float64{
+			"connections_hit": float64(f.ConnectionsHit), "bytes_hit": float64(f.BytesHit),
+		}})
+	}
+	if err := d.upstream.failure(); err != nil {
+		t.harness(err)
+	}
+	if d.namespace != nil {
+		if err := d.namespace.Drop(ctx); err != nil {
+			t.harness(fmt.Errorf("drop the trial's database on %s: %w", d.name, err))
+		}
+	}
+}
+
+func (t *trial) keepLast() {
+	if t.keeper != nil {
+		t.gate.Do(t.keeper.flush)
+	}
+	if t.logFile != nil {
+		if err := t.logFile.Close(); err != nil {
+			t.harness(fmt.Errorf("close the log file: %w", err))
+		}
+	}
+}
+
+func (t *trial) removeFolder() {
+	if t.suite.o.Keep {
+		return
+	}
+	if err := os.RemoveAll(t.dir); err != nil {
+		t.harness(fmt.Errorf("remove the trial's folder: %w", err))
+	}
+}
+
+// events returns the timeline in the order of time, numbered anew.
+func (t *trial) events() []timeline.Event {
+	events := t.recorder.Events()
+	slices.SortStableFunc(events, func(a, b timeline.Event) int { return cmp.Compare(a.MS, b.MS) })
+	for i := range events {
+		events[i].ID = i
+	}
+	return events
+}
+
+func signalName(s syscall.Signal) string {
+	if name := unix.SignalName(s); name != "" {
+		return name
+	}
+	return s.String()
+}

@@ -1,0 +1,246 @@
+package runner
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/chaos-startup/chaos/internal/process"
+	"github.com/chaos-startup/chaos/phases"
+	"github.com/chaos-startup/chaos/timeline"
+)
+
+// observe starts the service and watches it until there is nothing more to see: it exited, it is ready and every fault is
+// over, its budget is over, or ctx ended. It returns an error only when chaos itself failed.
+func (t *trial) observe(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var watchers sync.WaitGroup
+	defer watchers.Wait()
+	defer cancel()
+
+	t.recorder.SetZero(time.Now())
+	t.missingEvidence()
+	t.gate.Do(func() { t.injector.happened(moment{start: true}) })
+	budget := time.NewTimer(t.service.Budget.D())
+	defer budget.Stop()
+	for incarnation := 1; ; incarnation++ {
+		if err := t.launch(incarnation); err != nil {
+			return err
+		}
+		inner, stop := context.WithCancel(ctx)
+		t.watchIncarnation(inner, &watchers)
+		why := t.await(ctx, budget.C)
+		stop()
+		watchers.Wait()
+		if why != processGone {
+			t.end(why)
+			return nil
+		}
+		delay, again := t.exited(incarnation)
+		if !again {
+			t.end("the service exited")
+			return nil
+		}
+		if why := t.backOff(ctx, delay, budget.C); why != "" {
+			t.end(why)
+			return nil
+		}
+	}
+}
+
+const processGone = "the process is gone"
+
+// await returns why observation of this incarnation is over.
+func (t *trial) await(ctx context.Context, budget <-chan time.Time) string {
+	late := false // the budget is over, but the service was ready in time
+	for {
+		select {
+		case <-ctx.Done():
+			return "the run was interrupted"
+		case <-t.process.Done():
+			return processGone
+		case <-budget:
+			if !t.claims.standing() {
+				t.recorder.Add(timeline.Event{Kind: timeline.Budget, Text: "neither ready nor gone after " + t.service.Budget.String()})
+				return "its budget is over"
+			}
+			if late {
+				return "it was ready, but not every fault was over in time"
+			}
+			late, budget = true, time.After(t.afterReady())
+		case <-t.woken:
+			if t.settled() {
+				return "it is ready and every fault is over"
+			}
+		}
+	}
+}
+
+// afterReady bounds how long a ready service is watched beyond its budget: until the longest fault is over.
+func (t *trial) afterReady() time.Duration {
+	longest := time.Duration(0)
+	for _, i := range t.plan.Inject {
+		longest = max(longest, i.After.D()+i.For.D())
+	}
+	return longest + 2*proofWindow
+}
+
+// settled says whether a ready service has shown all that it will show.
+func (t *trial) settled() bool {
+	var busy bool
+	t.gate.Do(func() { busy = t.injector.busy() })
+	if busy {
+		return false
+	}
+	done, lifts := t.claims.examined()
+	if done && lifts != t.lifts.Load() {
+		t.claims.again() // a fault was lifted since: what was proved must be proved once more
+		return false
+	}
+	return done
+}
+
+// launch starts the service once more. The first line it prints is read under the gate, like all others.
+func (t *trial) launch(incarnation int) error {
+	t.recorder.Add(timeline.Event{Kind: timeline.Exec, Text: t.suite.mask(strings.Join(t.service.Command, " ")), Incarnation: incarnation})
+	spec := process.Spec{
+		Argv: t.service.Command, Dir: t.service.Dir, Env: t.environment(), Marker: t.marker, Gate: t.gate,
+		Line: t.line, Output: t.logFile, Notify: t.notified,
+	}
+	if t.suite.intercepting == nil {
+		spec.Decide = t.decide
+	}
+	p, err := process.Start(spec)
+	if err != nil {
+		return fmt.Errorf("start the service: %w", err)
+	}
+	t.process = p
+	t.suite.watch(t.marker, p.PID())
+	return nil
+}
+
+func (t *trial) environment() []string {
+	env := t.suite.environment(t.service.Inherit, t.service.Env)
+	return append(env, "CHAOS_MARK_URL="+t.suite.marks.url(t.marker))
+}
+
+// watchIncarnation starts what looks at the service from outside: its ready probe, and phases that are polled.
+func (t *trial) watchIncarnation(ctx context.Context, wg *sync.WaitGroup) {
+	t.suite.marks.register(t.marker, t.marked)
+	wg.Go(func() {
+		<-ctx.Done()
+		t.suite.marks.register(t.marker, nil)
+	})
+	if t.service.Ready != nil {
+		wg.Go(func() { t.followReady(ctx) })
+	}
+	for _, p := range t.polls {
+		wg.Go(func() { t.pollPhase(ctx, p) })
+	}
+}
+
+// exited notes the end of an incarnation and asks the restart policy what an orchestrator would do.
+func (t *trial) exited(incarnation int) (time.Duration, bool) {
+	e := t.process.Exit()
+	t.gate.Do(func() {
+		t.apply(t.tracker.Exit())
+		t.recordExit(e, incarnation)
+		t.tracker.Reset()
+	})
+	t.claims.lost()
+	r := t.service.Restart
+	policy := process.Restart{Policy: r.Policy, Max: r.Max, Backoff: r.Backoff.D(), MaxBackoff: r.MaxBackoff.D()}
+	delay, again := policy.Next(incarnation, e)
+	if again {
+		t.survivors()
+		t.recorder.Add(timeline.Event{
+			Kind: timeline.Restart, Incarnation: incarnation + 1, Text: fmt.Sprintf("restart %d of %d in %s", incarnation, r.Max, delay),
+		})
+	}
+	return delay, again
+}
+
+func (t *trial) recordExit(e process.Exit, incarnation int) {
+	event := timeline.Event{Kind: timeline.Exit, Incarnation: incarnation}
+	if e.Signal != 0 {
+		event.Signal = signalName(e.Signal)
+	} else {
+		code := e.Code
+		event.Code = &code
+	}
+	t.recorder.AddAt(e.At, event)
+	if e.OutputErr != nil {
+		t.recorder.Add(timeline.Event{Kind: timeline.MissingEvidence, Text: "the service's log file is incomplete: " + e.OutputErr.Error()})
+	}
+}
+
+// backOff waits before a restart. It returns why observation is over instead, or "".
+func (t *trial) backOff(ctx context.Context, delay time.Duration, budget <-chan time.Time) string {
+	timer := time.NewTimer(delay)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return ""
+	case <-budget:
+		t.recorder.Add(timeline.Event{Kind: timeline.Budget, Text: "not ready after " + t.service.Budget.String() + ", waiting for a restart"})
+		return "its budget is over"
+	case <-ctx.Done():
+		return "the run was interrupted"
+	}
+}
+
+// line takes one line of the service's output. Gate held.
+func (t *trial) line(stream process.Stream, text string) {
+	now := time.Now()
+	text = phases.Strip(text)
+	t.keeper.line(now, string(stream), text)
+	t.apply(t.tracker.Log(text))
+	t.injector.happened(moment{log: text})
+	if t.readyLog != nil && t.readyLog.MatchString(text) && t.claims.claim() {
+		t.claimed(now, text)
+	}
+}
+
+// notified takes one sd_notify assignment. Gate held.
+func (t *trial) notified(message string) {
+	t.recorder.Add(timeline.Event{Kind: timeline.Notify, Text: t.suite.mask(message)})
+	t.apply(t.tracker.Notify(message))
+}
+
+// marked takes a POST to $CHAOS_MARK_URL/name; the service gets its answer when the phase is on.
+func (t *trial) marked(name string) {
+	t.gate.Do(func() {
+		t.recorder.Add(timeline.Event{Kind: timeline.Mark, Name: name})
+		t.apply(t.tracker.Mark(name))
+	})
+}
+
+// apply notes phases that began or ended and moves the faults that waited for them. Gate held.
+func (t *trial) apply(changes []phases.Change) {
+	for _, c := range changes {
+		e := timeline.Event{Kind: timeline.PhaseEnd, Phase: c.Phase, Source: c.Source, Inexact: !c.Exact}
+		if c.Begin {
+			e.Kind = timeline.PhaseBegin
+		}
+		t.recorder.Add(e)
+		t.injector.change(c)
+		if c.Begin {
+			t.progress(TrialPhase, c.Phase)
+		}
+	}
+}
+
+// missingEvidence says at the start what can't be seen here.
+func (t *trial) missingEvidence() {
+	if err := t.suite.intercepting; err != nil {
+		t.recorder.Add(timeline.Event{
+			Kind: timeline.MissingEvidence,
+			Text: "no connect interceptor: refused attempts are not counted and connections around a proxy are not seen: " + err.Error(),
+		})
+	}
+	for _, p := range t.tracker.Polls() {
+		t.recorder.Add(timeline.Event{Kind: timeline.MissingEvidence, Text: "phase " + p.Phase + " is polled over HTTP: its moments are not exact"})
+	}
+}

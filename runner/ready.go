@@ -1,0 +1,335 @@
+package runner
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"sync"
+	"time"
+
+	"github.com/chaos-startup/chaos/experiments"
+	"github.com/chaos-startup/chaos/phases"
+	"github.com/chaos-startup/chaos/probes"
+	"github.com/chaos-startup/chaos/timeline"
+)
+
+// proofWindow bounds how long proofs that fail are asked again, to measure how long a false claim stood.
+const proofWindow = 2 * time.Second
+
+// proof is a rendered proof of readiness.
+type proof struct {
+	name   string
+	probe  probes.Probe
+	timing probes.Timing
+}
+
+// claims is what is known of the service's claim to be ready. Safe for concurrent use.
+type claims struct {
+	mu       sync.Mutex
+	stands   bool          // it claims to be ready
+	done     bool          // the proofs ran to their end
+	lifts    int64         // how many faults had been lifted when they began
+	asked    chan struct{} // prove once more
+	claimedC chan struct{} // closed by a claim in the log
+}
+
+func (c *claims) standing() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.stands
+}
+
+// claim notes a claim and says whether it is new.
+func (c *claims) claim() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	was := c.stands
+	c.stands = true
+	if !was && c.claimedC != nil {
+		close(c.claimedC)
+		c.claimedC = nil
+	}
+	return !was
+}
+
+// lost notes that the claim does not stand any more, and says whether it stood.
+func (c *claims) lost() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	was := c.stands
+	c.stands, c.done = false, false
+	return was
+}
+
+func (c *claims) examined() (bool, int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.done, c.lifts
+}
+
+func (c *claims) proved(lifts int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.done, c.lifts = c.stands, lifts
+}
+
+// again asks for one more examination.
+func (c *claims) again() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.done && c.asked != nil {
+		c.done = false
+		close(c.asked)
+		c.asked = nil
+	}
+}
+
+func (c *claims) asking() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.asked = make(chan struct{})
+	return c.asked
+}
+
+// byLog returns a channel that is closed when the log claims readiness.
+func (c *claims) byLog() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	ch := make(chan struct{})
+	if c.stands {
+		close(ch)
+		return ch
+	}
+	c.claimedC = ch
+	return ch
+}
+
+// renderProbes makes the ready probe and the proofs: they see the real dependencies, past the proxies.
+func (t *trial) renderProbes(ctx context.Context) error {
+	env := probes.Env{Log: t.findLine, Dir: t.service.Dir, Environ: t.suite.environment(t.service.Inherit, nil)}
+	for _, p := range t.plan.Readiness {
+		spec, err := experiments.Render(p.Spec, t.lookup(ctx, forProbes))
+		if err != nil {
+			return fmt.Errorf("readiness %q: %w", p.Name, err)
+		}
+		probe, err := probes.New(spec, env)
+		if err != nil {
+			return fmt.Errorf("readiness %q: %w", p.Name, err)
+		}
+		t.readiness = append(t.readiness, proof{name: p.Name, probe: probe, timing: spec.Timing()})
+	}
+	if t.service.Ready == nil {
+		return nil
+	}
+	ready, err := experiments.Render(*t.service.Ready, t.lookup(ctx, forProbes))
+	if err != nil {
+		return fmt.Errorf("service.ready: %w", err)
+	}
+	t.service.Ready = &ready
+	if ready.Log != "" {
+		if t.readyLog, err = regexp.Compile(ready.Log); err != nil {
+			return fmt.Errorf("service.ready.log: %w", err)
+		}
+		return nil
+	}
+	if t.readyProbe, err = probes.New(ready.Spec, env); err != nil {
+		return fmt.Errorf("service.ready: %w", err)
+	}
+	return nil
+}
+
+func (t *trial) findLine(re *regexp.Regexp) (line string, ok bool) {
+	t.gate.Do(func() { line, ok = t.keeper.find(re, t.recorder.Events()) })
+	return line, ok
+}
+
+// followReady waits for the claim, proves it, and does so again when asked, until ctx ends.
+func (t *trial) followReady(ctx context.Context) {
+	for t.awaitClaim(ctx) {
+		asked := t.claims.asking()
+		lifts := t.lifts.Load()
+		if !t.prove(ctx) {
+			continue // the claim was taken back, or ctx ended
+		}
+		t.claims.proved(lifts)
+		t.wake()
+		select {
+		case <-asked:
+		case <-ctx.Done():
+			return
+		}
+		if ok, _, err := t.stillClaims(ctx); !ok && ctx.Err() == nil {
+			t.unclaim(err)
+		}
+	}
+}
+
+// awaitClaim returns true when the service claims to be ready, false when ctx ends.
+func (t *trial) awaitClaim(ctx context.Context) bool {
+	if t.claims.standing() {
+		return ctx.Err() == nil
+	}
+	if t.readyLog != nil {
+		select {
+		case <-t.claims.byLog():
+			return true
+		case <-ctx.Done():
+			return false
+		}
+	}
+	timing := endless(t.service.Ready.Timing())
+	for ctx.Err() == nil {
+		answer, err := probes.Poll(ctx, t.readyProbe, timing, nil)
+		if err != nil {
+			continue
+		}
+		now := time.Now()
+		t.gate.Do(func() {
+			if t.claims.claim() {
+				t.claimed(now, answer.Body)
+			}
+		})
+		return true
+	}
+	return false
+}
+
+// endless makes Poll go on until its context ends.
+func endless(timing probes.Timing) probes.Timing {
+	timing.Within = 24 * time.Hour
+	return timing
+}
+
+// claimed notes the claim and tells phases and faults. Gate held.
+func (t *trial) claimed(at time.Time, answer string) {
+	t.recorder.AddAt(at, timeline.Event{
+		Kind: timeline.ReadyClaim, Degraded: t.saysDegraded(answer), Text: t.suite.mask(shorten(answer, 200)),
+	})
+	t.apply(t.tracker.Ready())
+	t.injector.happened(moment{ready: true})
+}
+
+func (t *trial) saysDegraded(answer string) bool {
+	if pattern := t.service.Ready.Degraded; pattern != "" {
+		ok, err := regexp.MatchString(pattern, answer)
+		return ok && err == nil
+	}
+	var body struct {
+		Status string `json:"status"`
+	}
+	return json.Unmarshal([]byte(answer), &body) == nil && body.Status == "degraded"
+}
+
+// stillClaims asks the ready probe once more. A claim in the log can't be taken back.
+func (t *trial) stillClaims(ctx context.Context) (bool, string, error) {
+	if t.readyProbe == nil {
+		return true, "", nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, t.service.Ready.Timing().Timeout)
+	defer cancel()
+	answer, err := t.readyProbe(ctx)
+	return err == nil, answer.Body, err
+}
+
+func (t *trial) unclaim(err error) {
+	if t.claims.lost() {
+		t.recorder.Add(timeline.Event{Kind: timeline.ReadyLost, Error: t.suite.mask(fmt.Sprint(err))})
+	}
+}
+
+// prove asks every proof at once after the claim, and those that fail again until they hold or the window is over. It
+// returns false when the service took its claim back or ctx ended.
+func (t *trial) prove(ctx context.Context) bool {
+	open := t.readiness
+	deadline := time.Now().Add(proofWindow)
+	for {
+		var failed []proof
+		for _, p := range open {
+			ok, claimed := t.attempt(ctx, p)
+			if !claimed || ctx.Err() != nil {
+				return false
+			}
+			if !ok {
+				failed = append(failed, p)
+			}
+		}
+		if len(failed) == 0 || time.Now().After(deadline) {
+			return true
+		}
+		open = failed
+		select {
+		case <-time.After(20 * time.Millisecond):
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
+// attempt asks one proof once and, if it failed, whether the service still claims to be ready.
+func (t *trial) attempt(ctx context.Context, p proof) (ok, claimed bool) {
+	started := time.Now()
+	_, err := probes.Poll(ctx, p.probe, p.timing, nil)
+	ended := time.Now()
+	if ctx.Err() != nil {
+		return false, false
+	}
+	ok, claimed = err == nil, true
+	e := timeline.Event{Kind: timeline.Proof, Name: p.name, OK: &ok, Count: map[string]float64{"took_ms": float64(ended.Sub(started).Microseconds()) / 1000}}
+	if err != nil {
+		e.Error = t.suite.mask(err.Error())
+		var lost error
+		claimed, _, lost = t.stillClaims(ctx)
+		if ctx.Err() != nil {
+			return false, false
+		}
+		e.Claimed = claimed
+		t.recorder.AddAt(ended, e)
+		if !claimed {
+			t.unclaim(lost)
+		}
+		return false, claimed
+	}
+	e.Claimed = true
+	t.recorder.AddAt(ended, e)
+	return true, true
+}
+
+// renderPolls makes the probes of the phases that are asked for over HTTP.
+func (t *trial) renderPolls(ctx context.Context) error {
+	for _, p := range t.tracker.Polls() {
+		spec := probes.Spec{HTTP: &probes.HTTP{URL: p.HTTP.URL, JSON: p.HTTP.JSON, Equals: p.HTTP.Equals}, Interval: p.HTTP.Interval}
+		rendered, err := experiments.Render(spec, t.lookup(ctx, forProbes))
+		if err != nil {
+			return fmt.Errorf("phase %s: %w", p.Phase, err)
+		}
+		probe, err := probes.New(rendered, probes.Env{})
+		if err != nil {
+			return fmt.Errorf("phase %s: %w", p.Phase, err)
+		}
+		t.polls = append(t.polls, poll{Poll: p, probe: probe, timing: endless(rendered.Timing())})
+	}
+	return nil
+}
+
+// poll is a phase that is asked for over HTTP.
+type poll struct {
+	phases.Poll
+	probe  probes.Probe
+	timing probes.Timing
+}
+
+// pollPhase asks whether a phase began, until it did or ctx ends.
+func (t *trial) pollPhase(ctx context.Context, p poll) {
+	if _, err := probes.Poll(ctx, p.probe, p.timing, nil); err != nil {
+		return
+	}
+	t.gate.Do(func() { t.apply(t.tracker.Polled(p.Phase, p.Begins)) })
+}
+
+func shorten(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	return s[:n] + "..."
+}

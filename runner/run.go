@@ -1,0 +1,189 @@
+package runner
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/chaos-startup/chaos/experiments"
+	"github.com/chaos-startup/chaos/internal/process"
+	"github.com/chaos-startup/chaos/reports"
+)
+
+// suite is one run of a plan: what its trials share.
+type suite struct {
+	o    Options
+	plan *experiments.Plan
+
+	dir          string // the run's own folder
+	bin          string // ${bin}
+	marker       string // in the environment of every process of the run
+	mask         func(string) string
+	intercepting error // nil: connect(2) is intercepted
+	guard        *process.Guard
+	ports        *portPool
+	marks        *marks
+	upstreams    []*upstream
+	journal      *reports.Journal
+}
+
+// Run runs the plan and returns its report, judged. The report is there also when ctx ended in between (Interrupted is set) and
+// when the clean-up failed; it is nil only when nothing could be started. The error is about chaos itself, never about the service:
+// a build that fails, a dependency that does not come up, a folder that can't be removed.
+func Run(ctx context.Context, plan *experiments.Plan, o Options) (*reports.Report, error) {
+	o.setDefaults()
+	s := &suite{o: o, plan: plan, ports: newPortPool(), mask: experiments.Mask(plan.File.Masked)}
+	report := s.newReport()
+	err := s.up(ctx)
+	if err == nil {
+		report.Trials = s.runTrials(ctx)
+	}
+	s.describe(report)
+	err = errors.Join(err, s.down(context.WithoutCancel(ctx)))
+	report.Interrupted = ctx.Err() != nil
+	report.DurationMS = float64(time.Since(report.Started).Microseconds()) / 1000
+	report.Judge()
+	o.On(Progress{Kind: Finished, Total: len(plan.Trials)})
+	return report, err
+}
+
+// up makes what the trials share. Whatever it made is taken back by down, also after an error.
+func (s *suite) up(ctx context.Context) error {
+	id := make([]byte, 6)
+	if _, err := rand.Read(id); err != nil {
+		return fmt.Errorf("choose a name for the run: %w", err)
+	}
+	s.marker = "chaos-" + hex.EncodeToString(id)
+	dir, err := os.MkdirTemp(s.o.TempDir, "chaos-run-")
+	if err != nil {
+		return fmt.Errorf("make the run's folder: %w: free space or set TMPDIR", err)
+	}
+	s.dir = dir
+	if err := os.Chmod(dir, 0o755); err != nil { // #nosec G302 -- servers run as other users
+		return fmt.Errorf("open the run's folder: %w", err)
+	}
+	if err := s.startGuard(); err != nil {
+		return err
+	}
+	s.intercepting = process.Intercepting()
+	if s.marks, err = startMarks(); err != nil {
+		return err
+	}
+	if err := s.build(ctx); err != nil {
+		return err
+	}
+	return s.startDependencies(ctx)
+}
+
+func (s *suite) startGuard() error {
+	if s.o.Guard == nil {
+		return nil
+	}
+	var err error
+	if s.guard, err = process.StartGuard(s.o.Guard); err != nil {
+		return err
+	}
+	if s.o.Keep {
+		return nil
+	}
+	return s.guard.Folder(s.dir)
+}
+
+// watch tells the guardian of a process group of the run.
+func (s *suite) watch(marker string, pgid int) {
+	if s.guard == nil {
+		return
+	}
+	if err := s.guard.Watch(marker, pgid); err != nil {
+		s.o.Logger.Warn("the guardian is gone: a killed run would leave processes behind")
+	}
+}
+
+func (s *suite) forget(marker string) {
+	if s.guard != nil {
+		s.guard.Forget(marker)
+	}
+}
+
+// down takes everything back. Its errors mean that something was left behind.
+func (s *suite) down(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	errs := []error{s.stopDependencies(ctx)}
+	if s.marks != nil {
+		errs = append(errs, s.marks.close(ctx))
+	}
+	if s.dir != "" && !s.o.Keep {
+		if err := os.RemoveAll(s.dir); err != nil {
+			errs = append(errs, fmt.Errorf("remove the run's folder: %w", err))
+		}
+	}
+	if s.guard != nil {
+		errs = append(errs, s.guard.Close())
+	}
+	if s.journal != nil {
+		errs = append(errs, s.journal.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// build runs service.build once. Its output is shown only when it fails.
+func (s *suite) build(ctx context.Context) error {
+	s.bin = filepath.Join(s.dir, "bin")
+	if err := os.Mkdir(s.bin, 0o755); err != nil { // #nosec G301 -- holds programs
+		return fmt.Errorf("make the build folder: %w", err)
+	}
+	if len(s.plan.File.Service.Build) == 0 {
+		return nil
+	}
+	argv, err := experiments.Render(s.plan.File.Service.Build, func(name string) (string, error) {
+		if name == "bin" {
+			return s.bin, nil
+		}
+		return "", fmt.Errorf("${%s}: service.build knows only ${bin}", name)
+	})
+	if err != nil {
+		return fmt.Errorf("service.build: %w", err)
+	}
+	s.o.On(Progress{Kind: Building, Text: strings.Join(argv, " ")})
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...) // #nosec G204 -- the file's author says what is built
+	cmd.Dir = s.plan.File.Dir
+	process.KillGroupOnCancel(cmd)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("service.build: %s: %w: its last lines:\n%s", strings.Join(argv, " "), err, lastLines(out))
+	}
+	return nil
+}
+
+func lastLines(out []byte) *tail {
+	t := &tail{}
+	for line := range strings.Lines(string(out)) {
+		t.add(strings.TrimRight(line, "\n"))
+	}
+	return t
+}
+
+// environment is the clean, listed environment of a process: the inherited names that are set, then env.
+func (s *suite) environment(inherit []string, env map[string]string) []string {
+	var out []string
+	for _, name := range inherit {
+		if _, over := env[name]; over {
+			continue
+		}
+		if v, ok := s.o.LookupEnv(name); ok {
+			out = append(out, name+"="+v)
+		}
+	}
+	for name, v := range env {
+		out = append(out, name+"="+v)
+	}
+	return out
+}

@@ -1,0 +1,159 @@
+package runner
+
+import (
+	"context"
+	"math"
+	"net"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/chaos-startup/chaos/contracts"
+	"github.com/chaos-startup/chaos/reports"
+)
+
+// schedule hands out trials in the plan's order, but none before the first control of its way of starting has passed.
+type schedule struct {
+	mu       sync.Mutex
+	changed  *sync.Cond
+	parallel int
+	running  int
+	controls map[string]contracts.Verdict // of the first control, by start key; absent: not judged yet
+	pending  []int
+}
+
+// runTrials runs every trial that makes sense, some side by side, and returns them in the plan's order.
+func (s *suite) runTrials(ctx context.Context) []reports.Trial {
+	sch := &schedule{parallel: s.o.Parallel, controls: map[string]contracts.Verdict{}}
+	sch.changed = sync.NewCond(&sch.mu)
+	if sch.parallel == 0 {
+		sch.parallel = runtime.NumCPU()
+	}
+	if s.fixedAddress() {
+		sch.parallel = 1
+	}
+	for i := range s.plan.Trials {
+		sch.pending = append(sch.pending, i)
+	}
+	stop := context.AfterFunc(ctx, func() {
+		sch.mu.Lock()
+		defer sch.mu.Unlock()
+		sch.changed.Broadcast()
+	})
+	defer stop()
+	out := make([]reports.Trial, len(s.plan.Trials))
+	var wg sync.WaitGroup
+	for {
+		i, ok := sch.take(ctx, s)
+		if !ok {
+			break
+		}
+		wg.Go(func() {
+			out[i] = s.one(ctx, i, sch)
+		})
+	}
+	wg.Wait()
+	for i := range out {
+		if out[i].Title == "" {
+			out[i] = s.skipped(i)
+		}
+	}
+	return out
+}
+
+// take waits for a free place and returns the first pending trial that may run.
+func (sch *schedule) take(ctx context.Context, s *suite) (int, bool) {
+	sch.mu.Lock()
+	defer sch.mu.Unlock()
+	for ctx.Err() == nil && len(sch.pending) > 0 {
+		if sch.running < sch.parallel {
+			if i, ok := sch.runnable(s); ok {
+				sch.running++
+				return i, true
+			}
+			if sch.running == 0 {
+				return 0, false // what is left waits for controls that failed
+			}
+		}
+		sch.changed.Wait()
+	}
+	return 0, false
+}
+
+func (sch *schedule) runnable(s *suite) (int, bool) {
+	for n, i := range sch.pending {
+		t := s.plan.Trials[i]
+		verdict, judged := sch.controls[t.Start]
+		if t.Control && !judged && sch.first(s, i) || judged && verdict == contracts.Pass {
+			sch.pending = append(sch.pending[:n], sch.pending[n+1:]...)
+			return i, true
+		}
+	}
+	return 0, false
+}
+
+// first says whether trial i is the first control of its way of starting.
+func (sch *schedule) first(s *suite, i int) bool {
+	for n := range i {
+		if t := s.plan.Trials[n]; t.Control && t.Start == s.plan.Trials[i].Start {
+			return false
+		}
+	}
+	return true
+}
+
+// done gives the place back and learns from the trial.
+func (sch *schedule) done(t reports.Trial, auto bool, wall time.Duration) {
+	sch.mu.Lock()
+	defer sch.mu.Unlock()
+	sch.running--
+	if _, judged := sch.controls[t.Start]; t.Control && !judged {
+		sch.controls[t.Start] = t.Verdict
+		if auto {
+			sch.parallel = max(sch.parallel, fitting(t.CPUMS(), wall))
+		}
+	}
+	sch.changed.Broadcast()
+}
+
+// fitting is how many trials fit side by side: as many as the cores can run when each waits as long as the control did,
+// at most four a core.
+func fitting(cpuMS float64, wall time.Duration) int {
+	cores := float64(runtime.NumCPU())
+	if cpuMS <= 0 {
+		cpuMS = 1
+	}
+	wanted := cores * float64(wall.Microseconds()) / 1000 / cpuMS / 2
+	return int(math.Max(cores, math.Min(4*cores, wanted)))
+}
+
+// one runs and judges one trial.
+func (s *suite) one(ctx context.Context, i int, sch *schedule) reports.Trial {
+	started := time.Now()
+	t := s.newTrial(i)
+	t.progress(TrialStarted, "")
+	events := t.run(ctx)
+	result := s.result(t, events)
+	if err := s.journal.Add(result); err != nil {
+		s.o.Logger.Warn("the journal could not be written")
+	}
+	sch.done(result, s.o.Parallel == 0 && !s.fixedAddress(), time.Since(started))
+	why := ""
+	if len(result.Reasons) > 0 {
+		why = result.Reasons[0].Text
+	}
+	s.o.On(Progress{
+		Kind: TrialDone, Trial: i, Total: len(s.plan.Trials), Title: t.title, Verdict: result.Verdict, Text: why, Elapsed: time.Since(started),
+	})
+	return result
+}
+
+// fixedAddress says whether a dependency must be at one address, so that trials can't run side by side.
+func (s *suite) fixedAddress() bool {
+	for _, d := range s.plan.File.Dependencies {
+		if _, port, err := net.SplitHostPort(d.Listen); err == nil && port != "0" {
+			return true
+		}
+	}
+	return false
+}

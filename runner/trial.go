@@ -1,0 +1,222 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/chaos-startup/chaos/contracts"
+	"github.com/chaos-startup/chaos/experiments"
+	"github.com/chaos-startup/chaos/internal/process"
+	"github.com/chaos-startup/chaos/internal/proxy"
+	"github.com/chaos-startup/chaos/internal/servers"
+	"github.com/chaos-startup/chaos/phases"
+	"github.com/chaos-startup/chaos/probes"
+	"github.com/chaos-startup/chaos/timeline"
+)
+
+// trial is one run of the service: its own folder, ports, proxies and timeline.
+//
+// Its gate is the one lock of all that decides when a fault is on: log lines, connects, marks, datagrams, timers.
+type trial struct {
+	suite   *suite
+	plan    experiments.Trial
+	index   int
+	name    string // "t12": in variables, folders and database names
+	marker  string // in the environment of every process of it
+	title   string
+	started time.Time
+
+	spec         contracts.Spec
+	service      experiments.Service // rendered
+	readiness    []proof
+	dependencies []*dependency
+	dir          string
+	ports        map[string]int
+	files        map[string]string
+
+	gate       *process.Gate
+	recorder   *timeline.Recorder
+	keeper     *logKeeper
+	tracker    *phases.Tracker
+	injector   *injector
+	process    *process.Process // of the present incarnation
+	logFile    *cappedFile
+	undeclared map[string]bool // targets already told
+	crowdMu    sync.Mutex
+	crowd      map[string]int // events by dependency and kind, to bound them
+
+	claims   claims
+	readyLog *regexp.Regexp
+	lifts    atomic.Int64  // how many faults were lifted
+	woken    chan struct{} // something changed: look again
+}
+
+// dependency is a dependency as one trial sees it: a proxy of its own before the shared upstream.
+type dependency struct {
+	name      string
+	upstream  *upstream
+	proxy     *proxy.Proxy
+	namespace *servers.Namespace
+}
+
+func (s *suite) newTrial(index int) *trial {
+	plan := s.plan.Trials[index]
+	name := fmt.Sprintf("t%d", index+1)
+	return &trial{
+		suite: s, plan: plan, index: index, name: name, marker: s.marker + "-" + name, title: plan.Title(), started: time.Now(),
+		spec: plan.Spec(), ports: map[string]int{}, files: map[string]string{},
+		gate: process.NewGate(), recorder: timeline.NewRecorder(),
+		undeclared: map[string]bool{}, crowd: map[string]int{}, woken: make(chan struct{}, 1),
+	}
+}
+
+// run observes the service once and cleans up, also when ctx ends in between.
+func (t *trial) run(ctx context.Context) []timeline.Event {
+	err := t.prepare(ctx)
+	if err == nil {
+		err = t.observe(ctx)
+	}
+	if err != nil && ctx.Err() == nil {
+		t.harness(err)
+	}
+	if ctx.Err() != nil {
+		t.recorder.Add(timeline.Event{Kind: timeline.Interrupted})
+	}
+	t.finish(context.WithoutCancel(ctx))
+	return t.events()
+}
+
+// harness notes that chaos itself failed: the trial is an error, whatever the service did.
+func (t *trial) harness(err error) {
+	t.recorder.Add(timeline.Event{Kind: timeline.Harness, Error: t.suite.mask(err.Error())})
+}
+
+// prepare makes everything that the service needs before its exec.
+func (t *trial) prepare(ctx context.Context) error {
+	t.dir = filepath.Join(t.suite.dir, t.name)
+	if err := os.Mkdir(t.dir, 0o755); err != nil { // #nosec G301 -- a service may run as another user
+		return fmt.Errorf("make the trial's folder: %w", err)
+	}
+	steps := []func(context.Context) error{t.prepareJudging, t.startProxies, t.renderFiles, t.renderService, t.renderProbes, t.renderPolls}
+	for _, step := range steps {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	var err error
+	t.logFile, err = newCappedFile(filepath.Join(t.dir, "service.log"))
+	return err
+}
+
+func (t *trial) prepareJudging(context.Context) error {
+	var err error
+	if t.tracker, err = phases.New(t.plan.Phases); err != nil {
+		return err
+	}
+	if t.injector, err = newInjector(t.plan.Inject); err != nil {
+		return err
+	}
+	t.injector.hold = t.gate.Do
+	t.injector.wake = t.changed
+	t.injector.record = t.recordFault
+	t.injector.arm = func(i *injection) { t.dependency(i.On).proxy.Arm(i.id) }
+	t.injector.lift = func(i *injection) {
+		t.dependency(i.On).proxy.Lift(i.id)
+		t.lifts.Add(1)
+	}
+	t.keeper, err = newLogKeeper(t.plan, t.spec, func(at time.Time, e timeline.Event) { t.recorder.AddAt(at, e) }, t.suite.mask)
+	return err
+}
+
+func (t *trial) recordFault(e timeline.Event) {
+	t.recorder.Add(e)
+	what := "armed"
+	if e.Kind == timeline.FaultLifted {
+		what = "lifted"
+	}
+	t.progress(TrialFault, fmt.Sprintf("%s on %s %s", t.plan.Inject[faultIndex(e.Fault)].Fault.Kind, e.Dependency, what))
+}
+
+// changed looks again at what the proxies must watch, and wakes the trial. Gate held.
+func (t *trial) changed() {
+	for _, d := range t.dependencies {
+		d.proxy.SetGated(t.injector.gated(d.name))
+	}
+	t.wake()
+}
+
+func (t *trial) wake() {
+	select {
+	case t.woken <- struct{}{}:
+	default:
+	}
+}
+
+func (t *trial) dependency(name string) *dependency {
+	for _, d := range t.dependencies {
+		if d.name == name {
+			return d
+		}
+	}
+	return nil
+}
+
+func (t *trial) renderFiles(ctx context.Context) error {
+	for name, spec := range t.plan.Service.Files {
+		content := spec.Content
+		if spec.Template != "" {
+			data, err := os.ReadFile(filepath.Join(t.suite.plan.File.Dir, spec.Template)) // #nosec G304 -- the file's author names it
+			if err != nil {
+				return fmt.Errorf("service.files.%s: %w", name, err)
+			}
+			content = string(data)
+		}
+		text, err := experiments.Render(content, t.lookup(ctx, forService))
+		if err != nil {
+			return fmt.Errorf("service.files.%s: %w", name, err)
+		}
+		path := filepath.Join(t.dir, "files", name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { // #nosec G301 -- read by the service
+			return fmt.Errorf("service.files.%s: %w", name, err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil { // #nosec G306 -- read by the service
+			return fmt.Errorf("service.files.%s: %w", name, err)
+		}
+		t.files[name] = path
+	}
+	return nil
+}
+
+func (t *trial) renderService(ctx context.Context) error {
+	spec := t.plan.Service
+	spec.Ready, spec.Files, spec.Build = nil, nil, nil
+	var err error
+	if t.service, err = experiments.Render(spec, t.lookup(ctx, forService)); err != nil {
+		return fmt.Errorf("service: %w", err)
+	}
+	t.service.Ready = t.plan.Service.Ready
+	if t.service.Dir == "" || !filepath.IsAbs(t.service.Dir) {
+		t.service.Dir = filepath.Join(t.suite.plan.File.Dir, t.service.Dir)
+	}
+	return nil
+}
+
+// progress tells whoever watches.
+func (t *trial) progress(kind ProgressKind, text string) {
+	t.suite.o.On(Progress{Kind: kind, Trial: t.index, Total: len(t.suite.plan.Trials), Title: t.title, Text: text, Elapsed: time.Since(t.started)})
+}
+
+func faultIndex(id string) int {
+	var n int
+	if _, err := fmt.Sscanf(id, "f%d", &n); err != nil {
+		return 0
+	}
+	return n - 1
+}
