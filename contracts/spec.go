@@ -37,6 +37,8 @@ type Dependency struct {
 type Proof struct {
 	Name  string   `json:"name"`
 	Needs []string `json:"needs,omitempty"`
+	// FailureThreshold is how many attempts in a row must fail before a failure counts against a claim to be ready. 0 means 1.
+	FailureThreshold int `json:"failure_threshold,omitempty"`
 }
 
 // Fault is a declared fault in words.
@@ -218,9 +220,21 @@ type Observation struct {
 	Process      map[string]float64           `json:"process,omitempty"`
 }
 
+// State says what a Reason contributes to its verdict.
+type State string
+
+// The states of a reason.
+const (
+	Held      State = "held"      // the rule was checked and holds
+	Violated  State = "violated"  // the rule was checked and is violated: the evidence shows it
+	Undecided State = "undecided" // the rule could not be decided: the trial shows neither that it holds nor that it is violated
+	Note      State = "note"      // said for the reader; decides nothing
+)
+
 // Reason is one sentence why a verdict is what it is, with the events that show it.
 type Reason struct {
 	Rule     string `json:"rule"` // "fail_fast", "no_false_ready", "vacuous", "escaped", "control", "harness", ...
+	State    State  `json:"state,omitempty"`
 	Text     string `json:"text"`
 	Next     string `json:"next,omitempty"` // what to do about it
 	Evidence []int  `json:"evidence,omitempty"`

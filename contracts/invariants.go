@@ -1,0 +1,22 @@
+package contracts
+
+// invariants checks what must hold in every trial, whatever is expected of it. Each finding stands on its own evidence, so a
+// violation counts also when no fault ever bit.
+func (t *trace) invariants() []finding {
+	v := t.spec.Invariants
+	var out []finding
+	add := func(wanted bool, check func() finding) {
+		if wanted {
+			out = append(out, check())
+		}
+	}
+	add(v.NoFalseReady, t.noFalseReady)
+	add(v.PhaseOrder && len(t.spec.Phases) > 0, t.phaseOrder)
+	add(v.PhaseBudgets && t.hasPhaseBudgets(), t.phaseBudgets)
+	add(v.StartupBudget && t.spec.Budget > 0, t.startupBudget)
+	add(v.StopsOnSignal != nil, t.stopsOnSignal)
+	add(len(v.LogNever) > 0, t.logNever)
+	add(v.Retry != nil, t.retry)
+	add(v.NoLeakedConnections != nil, t.noLeakedConnections)
+	return out
+}

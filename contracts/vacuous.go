@@ -1,0 +1,87 @@
+package contracts
+
+import (
+	"fmt"
+
+	"github.com/chaos-startup/chaos/timeline"
+)
+
+// vacuous reports the faults that met nothing: a trial without them in force shows nothing about them. Every fault must bite.
+func (t *trace) vacuous() finding {
+	var all []finding
+	for f, spec := range t.spec.Faults {
+		switch {
+		case t.firstBite(f) >= 0:
+		case len(t.faults[f]) > 0:
+			all = append(all, t.neverBit(f))
+		case spec.Phase != "" && t.first(timeline.PhaseBegin, 0, t.end) < 0:
+			all = append(all, t.noPhase(spec, "no phase was seen at all",
+				"check the patterns under phases: against the service's log lines in the timeline"))
+		case spec.Phase != "" && !t.sawPhase(spec.Phase):
+			all = append(all, t.noPhase(spec, "phases seen: "+list(t.seenPhases()),
+				"see the last log lines: either the service stopped before, or the pattern of that phase under phases: does not match"))
+		default:
+			all = append(all, t.undecided("vacuous", "check its trigger against the timeline", t.tail(shownLogLines, 0, len(t.ev)),
+				"`%s` never came on: the moment it waits for never came; the service %s", spec.Text, t.outcome().Words()))
+		}
+	}
+	return merge(all...)
+}
+
+func (t *trace) sawPhase(name string) bool {
+	for _, i := range t.all(timeline.PhaseBegin, 0, t.end) {
+		if t.ev[i].Phase == name {
+			return true
+		}
+	}
+	return false
+}
+
+// noPhase says plainly that a phase never came, which ones did, and cites the last log lines.
+func (t *trace) noPhase(spec Fault, seen, next string) finding {
+	at := append(t.all(timeline.PhaseBegin, 0, t.end), t.tail(shownLogLines, 0, len(t.ev))...)
+	return t.undecided("vacuous", next, at, "phase %s never came, so `%s` never came on; %s; the service %s",
+		spec.Phase, spec.Text, seen, t.outcome().Words())
+}
+
+// neverBit says that a fault was on and met nothing, and where the service did use the dependency.
+func (t *trace) neverBit(f int) finding {
+	spec, spans := t.spec.Faults[f], t.faults[f]
+	var at []int
+	for _, s := range spans {
+		at = append(at, s.armed, s.lift)
+	}
+	when := "from " + Millis(t.ms(spans[0].armed)) + " on"
+	if last := spans[len(spans)-1]; last.lift >= 0 {
+		when = fmt.Sprintf("from %s to %s", Millis(t.ms(spans[0].armed)), Millis(t.ms(last.lift)))
+	}
+	used, uses := t.usedIn(spec.On)
+	next := "the service was not seen to use " + spec.On + " at all: is its address given as ${" + spec.On + "}?"
+	if len(uses) > 0 {
+		next = fmt.Sprintf("let it come on when %s is used: connections to it began %s", spec.On, used)
+		at = append(at, uses[:min(len(uses), 5)]...)
+	}
+	return t.undecided("vacuous", next, at, "`%s` was on %s but met no connection and no byte: %s was not used in that time", spec.Text, when, spec.On)
+}
+
+// usedIn says in which phases connections to dep began, with the positions that show it.
+func (t *trace) usedIn(dep string) (words string, at []int) {
+	var names []string
+	seen := map[string]bool{}
+	for i := range t.ev[:t.end] {
+		e := t.ev[i]
+		if e.Dependency != dep || e.Kind != timeline.Connect && e.Kind != timeline.Accept {
+			continue
+		}
+		at = append(at, i)
+		name := "outside of any phase, at " + Millis(e.MS)
+		if p := t.phaseAt(i); p != "" {
+			name = "in phase " + p
+		}
+		if key := t.phaseAt(i); !seen[key] {
+			seen[key] = true
+			names = append(names, name)
+		}
+	}
+	return list(names), at
+}
