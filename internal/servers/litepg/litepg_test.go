@@ -1,0 +1,494 @@
+package litepg
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net"
+	"os/exec"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+	_ "github.com/jackc/pgx/v5/stdlib" // the database/sql driver under test
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func startTest(t *testing.T) (addr string, srv *Server) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	srv, err = Start(l, t.TempDir())
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		assert.NoError(t, srv.Close(ctx))
+	})
+	return l.Addr().String(), srv
+}
+
+func dsn(addr, database string) string {
+	return fmt.Sprintf("postgres://app@%s/%s?sslmode=disable", addr, database)
+}
+
+func connect(t *testing.T, addr string, mode pgx.QueryExecMode) *pgx.Conn {
+	t.Helper()
+	config, err := pgx.ParseConfig(dsn(addr, "app"))
+	require.NoError(t, err)
+	config.DefaultQueryExecMode = mode
+	conn, err := pgx.ConnectConfig(t.Context(), config)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = conn.Close(context.Background()) })
+	return conn
+}
+
+func code(err error) string {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		return pg.Code
+	}
+	return ""
+}
+
+var modes = map[string]pgx.QueryExecMode{
+	"cache statement": pgx.QueryExecModeCacheStatement, "cache describe": pgx.QueryExecModeCacheDescribe,
+	"describe exec": pgx.QueryExecModeDescribeExec, "exec": pgx.QueryExecModeExec, "simple": pgx.QueryExecModeSimpleProtocol,
+}
+
+const schema = `
+CREATE TABLE IF NOT EXISTS public.users (
+	id BIGSERIAL PRIMARY KEY,
+	email VARCHAR(200) NOT NULL UNIQUE,
+	age INTEGER,
+	active BOOLEAN NOT NULL DEFAULT true,
+	score DOUBLE PRECISION DEFAULT 0.5 CHECK (score >= 0),
+	balance NUMERIC(10, 2),
+	data JSONB NOT NULL DEFAULT '{}'::jsonb,
+	avatar BYTEA,
+	token UUID DEFAULT gen_random_uuid(),
+	created_at TIMESTAMP WITH TIME ZONE NOT NULL DEFAULT now()
+);
+CREATE TABLE threads (id UUID PRIMARY KEY, user_id BIGINT NOT NULL REFERENCES users(id) ON DELETE CASCADE, title TEXT);
+CREATE INDEX CONCURRENTLY IF NOT EXISTS threads_user ON threads USING btree (user_id);
+INSERT INTO users (email) VALUES ('first@example.org')`
+
+// Every mode of pgx sends and reads different messages; all must see the same.
+func TestEveryModeOfPgx(t *testing.T) {
+	for name, mode := range modes {
+		t.Run(name, func(t *testing.T) {
+			addr, _ := startTest(t)
+			conn := connect(t, addr, mode)
+			ctx := t.Context()
+			_, err := conn.Exec(ctx, schema, pgx.QueryExecModeSimpleProtocol)
+			require.NoError(t, err)
+			born := time.Date(2024, 5, 6, 7, 8, 9, 123456000, time.UTC)
+			var id int64
+			err = conn.QueryRow(ctx, `INSERT INTO users (email, age, active, score, data, avatar, created_at, balance) VALUES ($1,$2,$3,$4,$5,$6,$7,$8) RETURNING id`,
+				"ann@example.org", 41, false, 1.25, `{"a":1}`, []byte{0, 1, 255}, born, "12.50").Scan(&id)
+			require.NoError(t, err)
+			assert.EqualValues(t, 2, id)
+
+			var email string
+			var age *int
+			var active bool
+			var score float64
+			var avatar []byte
+			var created time.Time
+			var data map[string]any
+			query := "SELECT u.email, age, active, score, data, avatar, created_at FROM users u WHERE u.id = $1 AND email LIKE $2"
+			require.NoError(t, conn.QueryRow(ctx, query, id, "ann%").Scan(&email, &age, &active, &score, &data, &avatar, &created))
+			assert.Equal(t, "ann@example.org", email)
+			assert.Equal(t, 41, *age)
+			assert.False(t, active)
+			assert.InDelta(t, 1.25, score, 0)
+			assert.Equal(t, map[string]any{"a": 1.0}, data)
+			assert.Equal(t, []byte{0, 1, 255}, avatar)
+			assert.True(t, born.Equal(created), created)
+			require.NoError(t, conn.QueryRow(ctx, "SELECT age FROM users WHERE id = $1", 1).Scan(&age))
+			assert.Nil(t, age)
+
+			tag, err := conn.Exec(ctx, "UPDATE users SET age = $1 WHERE age IS NULL OR age > $2", nil, 3)
+			require.NoError(t, err)
+			assert.EqualValues(t, 2, tag.RowsAffected())
+			_, err = conn.Exec(ctx, "INSERT INTO users (email) VALUES ($1)", "ann@example.org")
+			assert.Equal(t, "23505", code(err), "%v", err)
+			var pg *pgconn.PgError
+			require.ErrorAs(t, err, &pg)
+			assert.Equal(t, "users_email_key", pg.ConstraintName)
+			assert.Equal(t, `duplicate key value violates unique constraint "users_email_key"`, pg.Message)
+			require.NoError(t, conn.Ping(ctx))
+		})
+	}
+}
+
+// The type a client is told decides into what it can scan.
+func TestResultsHaveTheTypesOfPostgreSQL(t *testing.T) {
+	addr, _ := startTest(t)
+	conn := connect(t, addr, pgx.QueryExecModeCacheStatement)
+	_, err := conn.Exec(t.Context(), schema, pgx.QueryExecModeSimpleProtocol)
+	require.NoError(t, err)
+	tests := []struct {
+		query, name string
+		want        any
+	}{
+		{"SELECT 1", "?column?", int32(1)},
+		{"SELECT 1 AS one", "one", int32(1)},
+		{"SELECT 9999999999", "?column?", int64(9999999999)},
+		{"SELECT 'a' || 'b'", "?column?", "ab"},
+		{"SELECT true", "bool", true},
+		{"SELECT 1 = 2 OR NOT false", "?column?", true},
+		{"SELECT count(*) FROM users", "count", int64(1)},
+		{"SELECT count(*)::int FROM users", "count", int32(1)},
+		{"SELECT max(id) FROM users", "max", int64(1)},
+		{"SELECT coalesce(max(age), 0) AS m FROM users WHERE id > 100", "m", int32(0)},
+		{"SELECT EXISTS (SELECT 1 FROM users)", "exists", true},
+		{"SELECT EXISTS (SELECT FROM information_schema.tables WHERE table_schema = 'public' AND table_name = 'users') ", "exists", true},
+		{"SELECT table_name FROM information_schema.tables WHERE table_name LIKE 'thr%'", "table_name", "threads"},
+		{"SELECT to_regclass('public.users')::text", "to_regclass", "users"},
+		{"SELECT n FROM (SELECT count(*) AS n FROM users) x", "n", int64(1)},
+		{"WITH a AS (SELECT 2 AS two) SELECT two + 1 FROM a", "?column?", int32(3)},
+		{"SELECT (SELECT email FROM users LIMIT 1)", "?column?", "first@example.org"},
+		{"SELECT CASE WHEN active THEN 'yes' ELSE 'no' END FROM users", "case", "yes"},
+		{"SELECT '5'::int + 1", "?column?", int32(6)},
+		{"SELECT data->>'x' IS NULL FROM users", "?column?", true},
+		{"SELECT now() - interval '1 day' < now()", "?column?", true},
+		{"SELECT sum(id) FROM users", "sum", int64(1)},
+		{"SELECT E'a\\nb'", "?column?", "a\nb"},
+		{"SELECT current_database()", "current_database", "app"},
+		{"VALUES (1), (2)", "column1", int32(1)},
+	}
+	for _, tc := range tests {
+		t.Run(tc.query, func(t *testing.T) {
+			rows, err := conn.Query(t.Context(), tc.query)
+			require.NoError(t, err)
+			defer rows.Close()
+			require.True(t, rows.Next(), "%v", rows.Err())
+			values, err := rows.Values()
+			require.NoError(t, err)
+			assert.Equal(t, []any{tc.want}, values)
+			assert.Equal(t, tc.name, rows.FieldDescriptions()[0].Name)
+			rows.Close()
+			assert.NoError(t, rows.Err())
+		})
+	}
+}
+
+func TestErrorsHaveTheCodesOfPostgreSQL(t *testing.T) {
+	addr, _ := startTest(t)
+	for _, name := range []string{"exec", "simple", "cache statement"} {
+		conn := connect(t, addr, modes[name])
+		_, err := conn.Exec(t.Context(), "CREATE TABLE IF NOT EXISTS t (id INT PRIMARY KEY, a TEXT NOT NULL, n INT CHECK (n > 0), r INT REFERENCES t(id))")
+		require.NoError(t, err)
+		_, err = conn.Exec(t.Context(), "INSERT INTO t VALUES (1, 'x', 1, NULL) ON CONFLICT (id) DO NOTHING")
+		require.NoError(t, err)
+		for query, want := range map[string]string{
+			"SELECT * FROM nowhere":                   "42P01",
+			"SELECT nothing FROM t":                   "42703",
+			"INSERT INTO t (nope) VALUES (1)":         "42703",
+			"SELEC 1":                                 "42601",
+			"SELECT , FROM t":                         "42601",
+			"SELECT 'open":                            "42601",
+			"INSERT INTO t (id, a) VALUES (1, 'x')":   "23505",
+			"INSERT INTO t (id) VALUES (2)":           "23502",
+			"INSERT INTO t (id,a,n) VALUES (2,'x',0)": "23514",
+			"INSERT INTO t (id,a,r) VALUES (2,'x',9)": "23503",
+			"CREATE TABLE t (id INT)":                 "42P07",
+			"CREATE TABLE u (a INT, a INT)":           "42701",
+			"ALTER TABLE t ADD COLUMN a TEXT":         "42701",
+			"SELECT frobnicate(1)":                    "42883",
+			"SELECT pg_sleep(1)":                      "0A000",
+			"CREATE DATABASE app":                     "42P04",
+			"DROP DATABASE nowhere":                   "3D000",
+			"SHOW nonsense":                           "42704",
+			"CREATE FUNCTION f() RETURNS int AS ''":   "0A000",
+			"SELECT ARRAY[1,2]":                       "0A000",
+			"COPY t FROM STDIN":                       "0A000",
+			"SAVEPOINT s":                             "25P01",
+			"SELECT x::frob FROM t":                   "42704",
+		} {
+			_, err := conn.Exec(t.Context(), query)
+			assert.Equal(t, want, code(err), "%s: %s: %v", name, query, err)
+		}
+		_, err = conn.Exec(t.Context(), "SELECT pg_sleep(1)")
+		assert.ErrorContains(t, err, Name)
+	}
+	_, err := pgx.Connect(t.Context(), dsn(addr, "nowhere"))
+	assert.Equal(t, "3D000", code(err))
+	assert.ErrorContains(t, err, `database "nowhere" does not exist`)
+}
+
+func TestTransactions(t *testing.T) {
+	addr, _ := startTest(t)
+	for name, mode := range modes {
+		t.Run(name, func(t *testing.T) {
+			conn, other := connect(t, addr, mode), connect(t, addr, mode)
+			ctx := t.Context()
+			_, err := conn.Exec(ctx, "CREATE TABLE IF NOT EXISTS x (n INT)")
+			require.NoError(t, err)
+			_, err = conn.Exec(ctx, "DELETE FROM x")
+			require.NoError(t, err)
+			count := func(c *pgx.Conn) (n int) {
+				require.NoError(t, c.QueryRow(ctx, "SELECT count(*) FROM x").Scan(&n))
+				return n
+			}
+			tx, err := conn.Begin(ctx)
+			require.NoError(t, err)
+			assert.EqualValues(t, 'T', conn.PgConn().TxStatus())
+			assert.Zero(t, count(conn))
+			_, err = tx.Exec(ctx, "INSERT INTO x VALUES (1)")
+			require.NoError(t, err)
+			assert.Equal(t, 1, count(conn), "sees its own")
+			assert.Zero(t, count(other), "not committed")
+			require.NoError(t, tx.Rollback(ctx))
+			assert.EqualValues(t, 'I', conn.PgConn().TxStatus())
+			assert.Zero(t, count(conn), "rolled back")
+
+			tx, err = conn.Begin(ctx)
+			require.NoError(t, err)
+			_, err = tx.Exec(ctx, "INSERT INTO x VALUES (2)")
+			require.NoError(t, err)
+			inner, err := tx.Begin(ctx)
+			require.NoError(t, err)
+			_, err = inner.Exec(ctx, "INSERT INTO nowhere VALUES (2)")
+			assert.Equal(t, "42P01", code(err))
+			assert.EqualValues(t, 'E', conn.PgConn().TxStatus())
+			_, err = inner.Exec(ctx, "SELECT 1")
+			assert.Equal(t, "25P02", code(err))
+			require.NoError(t, inner.Rollback(ctx))
+			assert.EqualValues(t, 'T', conn.PgConn().TxStatus())
+			require.NoError(t, tx.Commit(ctx))
+			assert.Equal(t, 1, count(other), "committed, but for the failed part")
+
+			tx, err = conn.Begin(ctx)
+			require.NoError(t, err)
+			_, _ = tx.Exec(ctx, "SELECT * FROM nowhere")
+			assert.ErrorIs(t, tx.Commit(ctx), pgx.ErrTxCommitRollback)
+		})
+	}
+}
+
+// A simple query of many statements, and a batch until Sync, are one
+// transaction.
+func TestImplicitTransactions(t *testing.T) {
+	addr, _ := startTest(t)
+	conn, other := connect(t, addr, pgx.QueryExecModeExec), connect(t, addr, pgx.QueryExecModeExec)
+	ctx := t.Context()
+	_, err := conn.Exec(ctx, "CREATE TABLE x (n INT); INSERT INTO x VALUES (1); SELECT nothing FROM x", pgx.QueryExecModeSimpleProtocol)
+	assert.Equal(t, "42703", code(err))
+	_, err = other.Exec(ctx, "SELECT * FROM x")
+	assert.Equal(t, "42P01", code(err), "the table went with the query that failed")
+	_, err = conn.Exec(ctx, "CREATE TABLE x (n INT); INSERT INTO x VALUES (1); SELECT n FROM x", pgx.QueryExecModeSimpleProtocol)
+	require.NoError(t, err)
+
+	b := &pgx.Batch{}
+	b.Queue("INSERT INTO x VALUES ($1)", 2)
+	b.Queue("INSERT INTO nowhere VALUES ($1)", 3)
+	require.Error(t, conn.SendBatch(ctx, b).Close())
+	var n int
+	require.NoError(t, other.QueryRow(ctx, "SELECT count(*) FROM x").Scan(&n))
+	assert.Equal(t, 1, n)
+	b = &pgx.Batch{}
+	b.Queue("INSERT INTO x VALUES ($1)", 2)
+	b.Queue("INSERT INTO x VALUES ($1)", 3)
+	require.NoError(t, conn.SendBatch(ctx, b).Close())
+	require.NoError(t, other.QueryRow(ctx, "SELECT count(*) FROM x").Scan(&n))
+	assert.Equal(t, 3, n)
+}
+
+func TestSchemaChangesOfMigrations(t *testing.T) {
+	addr, _ := startTest(t)
+	conn := connect(t, addr, pgx.QueryExecModeCacheStatement)
+	for _, q := range []string{
+		"CREATE EXTENSION IF NOT EXISTS pgcrypto",
+		"CREATE SCHEMA IF NOT EXISTS public",
+		"CREATE UNLOGGED TABLE a (id INT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, b TEXT)",
+		"CREATE TABLE c (id SERIAL, b TEXT DEFAULT NULL, PRIMARY KEY (id))",
+		"ALTER TABLE a ADD COLUMN IF NOT EXISTS b TEXT, ADD COLUMN d INT NOT NULL DEFAULT 0",
+		"ALTER TABLE a DROP COLUMN IF EXISTS zzz",
+		"ALTER TABLE a ADD CONSTRAINT a_b_key UNIQUE (b)",
+		"ALTER TABLE a RENAME COLUMN d TO e",
+		"ALTER TABLE a OWNER TO app",
+		"INSERT INTO a (b, e) VALUES ('x', 1) ON CONFLICT (b) DO UPDATE SET e = EXCLUDED.e + 1",
+		"INSERT INTO c (b) VALUES ('y')",
+		"CREATE OR REPLACE VIEW v AS SELECT a.b, c.id FROM a JOIN c ON true",
+		"SELECT pg_advisory_lock(42)", "SELECT pg_advisory_unlock(42)",
+		"SET statement_timeout = '5s'", "SET LOCAL search_path TO public", "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE",
+		"GRANT ALL ON a TO app", "COMMENT ON TABLE a IS 'x'", "ANALYZE a",
+		"TRUNCATE TABLE a, c RESTART IDENTITY CASCADE",
+		"DROP VIEW v", "DROP TABLE IF EXISTS a, c, zzz CASCADE",
+	} {
+		_, err := conn.Exec(t.Context(), q)
+		require.NoError(t, err, q)
+	}
+	var timeout string
+	require.NoError(t, conn.QueryRow(t.Context(), "SHOW statement_timeout").Scan(&timeout))
+	assert.Equal(t, "5s", timeout)
+	var version string
+	require.NoError(t, conn.QueryRow(t.Context(), "SELECT version()").Scan(&version))
+	assert.Contains(t, version, Name)
+}
+
+func TestDatabasesAreApartAndDroppable(t *testing.T) {
+	addr, srv := startTest(t)
+	admin := connect(t, addr, pgx.QueryExecModeExec)
+	ctx := t.Context()
+	_, err := admin.Exec(ctx, "CREATE DATABASE trial_1")
+	require.NoError(t, err)
+	conn, err := pgx.Connect(ctx, dsn(addr, "trial_1"))
+	require.NoError(t, err)
+	defer func() { _ = conn.Close(context.Background()) }()
+	_, err = conn.Exec(ctx, "CREATE TABLE mine (n INT)")
+	require.NoError(t, err)
+	_, err = admin.Exec(ctx, "SELECT * FROM mine")
+	assert.Equal(t, "42P01", code(err))
+	_, err = admin.Exec(ctx, "DROP DATABASE trial_1")
+	assert.Equal(t, "55006", code(err))
+	_, err = admin.Exec(ctx, "DROP DATABASE IF EXISTS trial_1 WITH (FORCE)")
+	require.NoError(t, err)
+	require.Error(t, conn.Ping(ctx), "its sessions are ended")
+	require.NoError(t, srv.CreateDatabase("trial_1"), "the name is free again")
+}
+
+func TestTwentySessionsWriteAtOnce(t *testing.T) {
+	addr, _ := startTest(t)
+	pool, err := pgxpool.New(t.Context(), dsn(addr, "app")+"&pool_max_conns=20")
+	require.NoError(t, err)
+	defer pool.Close()
+	_, err = pool.Exec(t.Context(), "CREATE TABLE hits (who INT, n INT)")
+	require.NoError(t, err)
+	errs := make(chan error)
+	for who := range 20 {
+		go func() {
+			errs <- pgx.BeginFunc(t.Context(), pool, func(tx pgx.Tx) error {
+				var before int
+				if err := tx.QueryRow(t.Context(), "SELECT count(*) FROM hits").Scan(&before); err != nil {
+					return err
+				}
+				for n := range 5 {
+					if _, err := tx.Exec(t.Context(), "INSERT INTO hits VALUES ($1, $2)", who, n); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+		}()
+	}
+	for range 20 {
+		assert.NoError(t, <-errs)
+	}
+	var n int
+	require.NoError(t, pool.QueryRow(t.Context(), "SELECT count(*) FROM hits").Scan(&n))
+	assert.Equal(t, 100, n)
+}
+
+// An advisory lock makes the second session wait until the first lets go, and a
+// cancel request ends the wait.
+func TestAdvisoryLocksAndCancel(t *testing.T) {
+	addr, srv := startTest(t)
+	first, second := connect(t, addr, pgx.QueryExecModeExec), connect(t, addr, pgx.QueryExecModeExec)
+	_, err := first.Exec(t.Context(), "SELECT pg_advisory_lock($1)", 7)
+	require.NoError(t, err)
+	var got bool
+	require.NoError(t, second.QueryRow(t.Context(), "SELECT pg_try_advisory_lock(7)").Scan(&got))
+	assert.False(t, got)
+	done := make(chan error)
+	wait := func() {
+		_, err := second.Exec(context.Background(), "SELECT pg_advisory_lock(7)")
+		done <- err
+	}
+	running := func() bool {
+		srv.mu.Lock()
+		defer srv.mu.Unlock()
+		for s := range srv.sessions {
+			if s.interrupted() != nil {
+				return true
+			}
+		}
+		return false
+	}
+	go wait()
+	require.Eventually(t, running, 10*time.Second, time.Millisecond)
+	require.NoError(t, second.PgConn().CancelRequest(t.Context()))
+	assert.Equal(t, "57014", code(<-done))
+	go wait()
+	require.Eventually(t, running, 10*time.Second, time.Millisecond)
+	_, err = first.Exec(t.Context(), "SELECT pg_advisory_unlock(7)")
+	require.NoError(t, err)
+	assert.NoError(t, <-done)
+}
+
+func TestDatabaseSQL(t *testing.T) {
+	addr, _ := startTest(t)
+	db, err := sql.Open("pgx", dsn(addr, "app"))
+	require.NoError(t, err)
+	defer func() { assert.NoError(t, db.Close()) }()
+	require.NoError(t, db.PingContext(t.Context()))
+	_, err = db.ExecContext(t.Context(), "CREATE TABLE a (id BIGSERIAL PRIMARY KEY, at TIMESTAMPTZ, ok BOOL)")
+	require.NoError(t, err)
+	now := time.Now()
+	for range 3 {
+		_, err = db.ExecContext(t.Context(), "INSERT INTO a (at, ok) VALUES ($1, $2)", now, true)
+		require.NoError(t, err)
+	}
+	var n int
+	require.NoError(t, db.QueryRowContext(t.Context(), "SELECT count(*) FROM a WHERE ok AND at <= $1", now).Scan(&n))
+	assert.Equal(t, 3, n)
+	tx, err := db.BeginTx(t.Context(), &sql.TxOptions{Isolation: sql.LevelSerializable})
+	require.NoError(t, err)
+	_, err = tx.ExecContext(t.Context(), "DELETE FROM a")
+	require.NoError(t, err)
+	require.NoError(t, tx.Rollback())
+}
+
+func TestPsql(t *testing.T) {
+	psql, err := exec.LookPath("psql")
+	if err != nil {
+		t.Skip("psql is not installed")
+	}
+	addr, _ := startTest(t)
+	run := func(args ...string) string {
+		out, err := exec.CommandContext(t.Context(), psql, append([]string{dsn(addr, "app"), "-X", "-A", "-t", "-v", "ON_ERROR_STOP=1"}, args...)...).CombinedOutput() // #nosec G204 -- a test
+		require.NoError(t, err, string(out))
+		return string(out)
+	}
+	assert.Equal(t, "CREATE TABLE\nINSERT 0 2\n", run("-c", "CREATE TABLE p (a INT, b BOOL)", "-c", "INSERT INTO p VALUES (1, true), (2, NULL)"))
+	assert.Equal(t, "1|t\n2|\n", run("-c", "SELECT * FROM p ORDER BY a"))
+	assert.Contains(t, run("-c", "SELECT version()"), Name)
+}
+
+// A stop with sessions idle, in a transaction and waiting for a lock ends them.
+func TestCloseEndsBusySessions(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	srv, err := Start(l, t.TempDir())
+	require.NoError(t, err)
+	addr := l.Addr().String()
+	holder, waiter := connect(t, addr, pgx.QueryExecModeExec), connect(t, addr, pgx.QueryExecModeExec)
+	_, err = holder.Exec(t.Context(), "CREATE TABLE x (n INT)")
+	require.NoError(t, err)
+	tx, err := holder.Begin(t.Context())
+	require.NoError(t, err)
+	_, err = tx.Exec(t.Context(), "INSERT INTO x VALUES (1)")
+	require.NoError(t, err)
+	done := make(chan error)
+	go func() {
+		_, err := waiter.Exec(context.Background(), "INSERT INTO x VALUES (2)")
+		done <- err
+	}()
+	ctx, cancel := context.WithTimeout(context.Background(), lockWait/2)
+	defer cancel()
+	require.NoError(t, srv.Close(ctx))
+	require.NoError(t, srv.Close(ctx), "again")
+	require.Error(t, <-done)
+	again, err := net.Listen("tcp", addr)
+	require.NoError(t, err, "the port is free")
+	require.NoError(t, again.Close())
+}
