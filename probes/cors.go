@@ -40,7 +40,7 @@ func (p httpProbe) preflight(ctx context.Context) (Answer, error) {
 
 func (p httpProbe) checkPreflight(got reply, asked []string) error {
 	if p.spec.Status == 0 && got.status >= 300 { // a browser refuses a redirected preflight
-		return expected(p.what, "status 200..299 to a preflight", fmt.Sprint(got.status))
+		return expected(p.what, "status 200..299 to a preflight", statusText(got.status, got.body))
 	}
 	if err := p.checkStatus(got); err != nil {
 		return err

@@ -181,11 +181,16 @@ func (p httpProbe) checkStatus(got reply) error {
 	if got.status == want || want == 0 && got.status >= 200 && got.status < 400 {
 		return nil
 	}
-	text := strconv.Itoa(got.status)
-	if body := short(string(got.body)); body != "" {
+	return expected(p.what, p.wantStatus(), statusText(got.status, got.body))
+}
+
+// statusText is a status with what came with it.
+func statusText(status int, body []byte) string {
+	text := strconv.Itoa(status)
+	if body := short(string(body)); body != "" {
 		text += ": " + body
 	}
-	return expected(p.what, p.wantStatus(), text)
+	return text
 }
 
 func (p httpProbe) checkHeaders(got reply) error {

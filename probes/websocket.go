@@ -137,11 +137,7 @@ func (p webSocketProbe) refused(ctx context.Context, answer Answer, resp *http.R
 	if answer.Status == http.StatusSwitchingProtocols {
 		return answer, expected(p.what, want, "a handshake that breaks the protocol: "+short(innermost(err).Error()))
 	}
-	got := "status " + strconv.Itoa(answer.Status)
-	if body := short(answer.Body); body != "" {
-		got += ": " + body
-	}
-	return answer, expected(p.what, want, got)
+	return answer, expected(p.what, want, "status "+statusText(answer.Status, []byte(answer.Body)))
 }
 
 // maxMessages bounds how many messages are passed over before the sequence is complete.
