@@ -1,0 +1,197 @@
+package process
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// maxDeciding bounds how many Decide calls of one service run at a time. More
+// callers wait their turn inside their connect(2).
+const maxDeciding = 64
+
+// interceptor answers the connects of one service and of its children.
+type interceptor struct {
+	decide  func(Attempt) Answer
+	file    *os.File
+	raw     syscall.RawConn
+	fd      int
+	callers *callers
+	slots   chan struct{}
+
+	letGoOnce sync.Once
+	lettingGo chan struct{} // closed when nobody is to be held any more
+
+	own sync.WaitGroup
+
+	mu     sync.Mutex
+	counts Interception
+}
+
+// intercept installs the filter on the calling thread and starts to answer.
+func intercept(decide func(Attempt) Answer) (*interceptor, error) {
+	fd, err := installFilter()
+	if err != nil {
+		return nil, err
+	}
+	// Non-blocking, so that the runtime polls it; the ioctl blocks anyway, and
+	// is only called when something waits.
+	if err := unix.SetNonblock(fd, true); err != nil {
+		_ = unix.Close(fd)
+		return nil, fmt.Errorf("listen to the seccomp filter: %w", err)
+	}
+	i := &interceptor{
+		decide: decide, fd: fd, callers: newCallers(), slots: make(chan struct{}, maxDeciding),
+		file: os.NewFile(uintptr(fd), "seccomp notify"), lettingGo: make(chan struct{}),
+	}
+	err = i.file.SetReadDeadline(time.Time{}) // fails unless it can be polled
+	if err == nil {
+		i.raw, err = i.file.SyscallConn()
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("listen to the seccomp filter: %w", err), i.file.Close())
+	}
+	i.own.Add(1)
+	go i.follow()
+	return i, nil
+}
+
+// follow takes notifications until nothing that carries the filter is left,
+// or until close.
+func (i *interceptor) follow() {
+	defer i.own.Done()
+	_ = i.raw.Read(func(uintptr) bool {
+		for {
+			fds := []unix.PollFd{{Fd: int32(i.fd), Events: unix.POLLIN}} // #nosec G115 -- a descriptor
+			n, err := unix.Poll(fds, 0)
+			if errors.Is(err, unix.EINTR) {
+				continue
+			}
+			if err != nil || n == 0 {
+				return err != nil
+			}
+			if fds[0].Revents&unix.POLLIN == 0 {
+				return true // POLLHUP: everybody is gone
+			}
+			if !i.take() {
+				return true
+			}
+		}
+	})
+}
+
+// take receives one notification and has it handled.
+func (i *interceptor) take() bool {
+	n, err := receive(i.fd)
+	switch {
+	case err == nil:
+		// One goroutine per notification is bounded: each stands for a thread
+		// of the service that waits in connect(2).
+		i.own.Add(1)
+		go i.handle(n, time.Now())
+		return true
+	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.EINTR):
+		return true // the caller is gone, or we were interrupted
+	}
+	i.miss(fmt.Errorf("receive a notification: %w", err))
+	return false
+}
+
+// handle answers one connect.
+func (i *interceptor) handle(n notification, at time.Time) {
+	defer i.own.Done()
+	answer := response{id: n.id, flags: unix.SECCOMP_USER_NOTIF_FLAG_CONTINUE}
+	call, ours, err := i.callers.examine(n)
+	switch {
+	case !stillThere(i.fd, n.id):
+		return // what was read may have been somebody else's memory
+	case err != nil:
+		i.miss(err)
+	case !ours:
+		i.pass()
+	default:
+		i.slots <- struct{}{}
+		i.decided()
+		a := i.decide(Attempt{PID: call.pid, Target: call.target, At: at})
+		<-i.slots
+		i.apply(n, call, a, &answer)
+	}
+	// ENOENT: the caller was killed meanwhile. Nobody to tell.
+	_ = respond(i.fd, answer)
+}
+
+// apply carries out what was decided.
+func (i *interceptor) apply(n notification, call connectCall, a Answer, out *response) {
+	if a.Delay > 0 {
+		i.hold(int(n.pid), a.Delay)
+	}
+	switch {
+	case a.Errno != 0:
+		out.flags, out.errno = 0, -int32(a.Errno) // #nosec G115 -- below 4096
+	case a.Redirect.IsValid():
+		if !stillThere(i.fd, n.id) {
+			return
+		}
+		if err := i.callers.redirect(call, a.Redirect); err != nil {
+			i.miss(err)
+		}
+	}
+}
+
+// hold waits, but no longer than the caller lives.
+func (i *interceptor) hold(tid int, delay time.Duration) {
+	t := time.NewTimer(delay)
+	defer t.Stop()
+	dead, stop := i.callers.death(tid)
+	defer stop()
+	select {
+	case <-t.C:
+	case <-dead:
+	case <-i.lettingGo:
+	}
+}
+
+// letGo ends all present and future holds: a thread that waits for us runs no
+// signal handler, so a service that is told to stop must not wait for us.
+func (i *interceptor) letGo() { i.letGoOnce.Do(func() { close(i.lettingGo) }) }
+
+// close stops listening. Everybody who carries the filter should be dead: from
+// here on their connects fail with ENOSYS.
+func (i *interceptor) close() error {
+	i.letGo()
+	err := i.file.SetReadDeadline(time.Unix(1, 0)) // wakes follow up
+	i.own.Wait()                                   // the descriptor is in use until here
+	return errors.Join(err, i.file.Close())
+}
+
+func (i *interceptor) decided() {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.counts.Decided++
+}
+
+func (i *interceptor) pass() {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.counts.Passed++
+}
+
+func (i *interceptor) miss(err error) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.counts.Missed++
+	if i.counts.Err == nil {
+		i.counts.Err = fmt.Errorf("intercept a connect: %w", err)
+	}
+}
+
+func (i *interceptor) counted() Interception {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.counts
+}

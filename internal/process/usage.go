@@ -1,0 +1,25 @@
+package process
+
+import "net/netip"
+
+// Usage is what a service and its children hold at one moment.
+type Usage struct {
+	// FDs, Threads and RSS (bytes; shared pages count once per process) are
+	// sums over the main process and its children.
+	FDs, Threads int
+	RSS          int64
+	// PeakRSS is the largest resident set, in bytes, that any single process
+	// of them ever had.
+	PeakRSS int64
+	// Children counts the processes besides the main one.
+	Children int
+	// Sockets are the open TCP sockets, each once, also when it is shared.
+	Sockets []Socket
+}
+
+// Socket is one TCP socket; State is the kernel's name, such as ESTABLISHED,
+// CLOSE_WAIT or LISTEN.
+type Socket struct {
+	Local, Remote netip.AddrPort
+	State         string
+}

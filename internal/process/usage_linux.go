@@ -1,0 +1,185 @@
+package process
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/bits"
+	"net/netip"
+	"os"
+	"strconv"
+	"strings"
+)
+
+// Usage reads the present figures of the service and its children from /proc.
+// It fails once the main process has exited.
+func (p *Process) Usage() (Usage, error) {
+	if p.exited() {
+		return Usage{}, fmt.Errorf("read the usage of process %d: it has exited", p.pid)
+	}
+	s, err := readStat(p.pid)
+	if err != nil {
+		return Usage{}, fmt.Errorf("read the usage of process %d: %w", p.pid, err)
+	}
+	u := Usage{Threads: s.threads}
+	sockets, err := u.add(p.pid)
+	if err != nil {
+		return Usage{}, fmt.Errorf("read the usage of process %d: %w", p.pid, err)
+	}
+	for _, m := range p.family.learn() {
+		s, err := readStat(m.pid)
+		if err != nil {
+			continue // it has ended meanwhile
+		}
+		u.Children++
+		u.Threads += s.threads
+		more, err := u.add(m.pid)
+		if err != nil {
+			continue
+		}
+		for inode := range more {
+			sockets[inode] = true
+		}
+	}
+	p.peak.sample(u.PeakRSS)
+	u.Sockets, err = openSockets(p.pid, sockets)
+	if err != nil {
+		return Usage{}, fmt.Errorf("read the sockets of process %d: %w", p.pid, err)
+	}
+	return u, nil
+}
+
+// samplePeak notes the peak of a service that is about to end.
+func (p *Process) samplePeak() {
+	if _, high, err := memory(p.pid); err == nil {
+		p.peak.sample(high)
+	}
+}
+
+// add counts one process and returns the inodes of its sockets.
+func (u *Usage) add(pid int) (map[uint64]bool, error) {
+	rss, high, err := memory(pid)
+	if err != nil {
+		return nil, err
+	}
+	folder := "/proc/" + strconv.Itoa(pid) + "/fd"
+	fds, err := numericNames(folder)
+	if err != nil {
+		return nil, err
+	}
+	u.RSS += rss
+	u.PeakRSS = max(u.PeakRSS, high)
+	u.FDs += len(fds)
+	inodes := map[uint64]bool{}
+	for _, fd := range fds {
+		link, err := os.Readlink(folder + "/" + strconv.Itoa(fd))
+		if err != nil {
+			continue // closed meanwhile
+		}
+		if rest, ok := strings.CutPrefix(link, "socket:["); ok {
+			if inode, err := strconv.ParseUint(strings.TrimSuffix(rest, "]"), 10, 64); err == nil {
+				inodes[inode] = true
+			}
+		}
+	}
+	return inodes, nil
+}
+
+// memory reads the present and the largest resident set, in bytes.
+func memory(pid int) (rss, high int64, err error) {
+	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status") // #nosec G304 -- /proc
+	if err != nil {
+		return 0, 0, err
+	}
+	for line := range bytes.Lines(b) {
+		f := bytes.Fields(line)
+		if len(f) < 2 {
+			continue
+		}
+		switch string(f[0]) {
+		case "VmRSS:":
+			rss = int64(number(f[1])) << 10
+		case "VmHWM:":
+			high = int64(number(f[1])) << 10
+		}
+	}
+	return rss, high, nil
+}
+
+// openSockets finds the TCP sockets among the inodes.
+func openSockets(pid int, inodes map[uint64]bool) ([]Socket, error) {
+	if len(inodes) == 0 {
+		return nil, nil
+	}
+	var found []Socket
+	for _, table := range []string{"tcp", "tcp6"} {
+		f, err := os.Open("/proc/" + strconv.Itoa(pid) + "/net/" + table)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // no IPv6 here
+		}
+		if err != nil {
+			return nil, err
+		}
+		lines := bufio.NewScanner(f)
+		for lines.Scan() {
+			if s, inode, ok := parseSocket(lines.Text()); ok && inodes[inode] {
+				found = append(found, s)
+			}
+		}
+		err = errors.Join(lines.Err(), f.Close())
+		if err != nil {
+			return nil, err
+		}
+	}
+	return found, nil
+}
+
+// tcpStates are the states of include/net/tcp_states.h, in their order.
+var tcpStates = []string{
+	"", "ESTABLISHED", "SYN_SENT", "SYN_RECV", "FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT",
+	"CLOSE", "CLOSE_WAIT", "LAST_ACK", "LISTEN", "CLOSING", "NEW_SYN_RECV",
+}
+
+// parseSocket reads one line of /proc/net/tcp or tcp6.
+func parseSocket(line string) (s Socket, inode uint64, ok bool) {
+	f := strings.Fields(line)
+	if len(f) < 10 {
+		return s, 0, false
+	}
+	local, ok1 := parseHexAddr(f[1])
+	remote, ok2 := parseHexAddr(f[2])
+	state, err1 := strconv.ParseUint(f[3], 16, 8)
+	inode, err2 := strconv.ParseUint(f[9], 10, 64)
+	if !ok1 || !ok2 || err1 != nil || err2 != nil {
+		return s, 0, false
+	}
+	s = Socket{Local: local, Remote: remote, State: f[3]}
+	if int(state) < len(tcpStates) {
+		s.State = tcpStates[state]
+	}
+	return s, inode, true
+}
+
+// parseHexAddr reads "0100007F:1F90": the address is printed as words in the
+// byte order of the machine.
+func parseHexAddr(text string) (netip.AddrPort, bool) {
+	a, p, ok := strings.Cut(text, ":")
+	port, err := strconv.ParseUint(p, 16, 16)
+	b, err2 := hex.DecodeString(a)
+	if !ok || err != nil || err2 != nil || len(b)%4 != 0 {
+		return netip.AddrPort{}, false
+	}
+	for i := 0; i < len(b); i += 4 {
+		word := binary.BigEndian.Uint32(b[i:])
+		if binary.NativeEndian.Uint16([]byte{1, 0}) == 1 {
+			word = bits.ReverseBytes32(word)
+		}
+		binary.BigEndian.PutUint32(b[i:], word)
+	}
+	addr, ok := netip.AddrFromSlice(b)
+	return netip.AddrPortFrom(addr.Unmap(), uint16(port)), ok
+}
