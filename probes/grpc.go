@@ -1,10 +1,11 @@
 package probes
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
-	"sync"
+	"strings"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -37,14 +38,9 @@ func (g GRPC) ask(ctx context.Context) (Answer, error) {
 	}
 	w, done := newWire(ctx)
 	defer done()
-	var dialed lastError
 	conn, err := grpc.NewClient("passthrough:///"+g.Address,
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) {
-			c, err := w.dial(ctx, "tcp", address)
-			dialed.set(err)
-			return c, err
-		}),
+		grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) { return w.dial(ctx, "tcp", address) }),
 		grpc.WithNoProxy(), grpc.WithDisableServiceConfig(), grpc.WithDisableRetry(), grpc.WithUserAgent(userAgent),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxAnswer)))
 	if err != nil {
@@ -53,7 +49,7 @@ func (g GRPC) ask(ctx context.Context) (Answer, error) {
 	defer func() { _ = conn.Close() }()
 	resp, err := health.NewHealthClient(conn).Check(ctx, &health.HealthCheckRequest{Service: g.Service})
 	if err != nil {
-		return g.failed(ctx, what, want, err, dialed.get())
+		return g.failed(ctx, what, want, err, w.lastTrouble())
 	}
 	answer := Answer{Status: int(codes.OK), Body: resp.GetStatus().String()}
 	if resp.GetStatus() != health.HealthCheckResponse_SERVING {
@@ -62,37 +58,21 @@ func (g GRPC) ask(ctx context.Context) (Answer, error) {
 	return answer, nil
 }
 
-// failed turns the status of a failed call into words. What the dialer met tells more than the status which gRPC made of it.
-func (g GRPC) failed(ctx context.Context, what, want string, err, dialed error) (Answer, error) {
-	code := status.Code(err)
+// failed turns the status of a failed call into words. What the connection met tells more than the status which gRPC made of it.
+func (g GRPC) failed(ctx context.Context, what, want string, err, met error) (Answer, error) {
+	code, message := status.Code(err), status.Convert(err).Message()
 	answer := Answer{Status: int(code), Body: code.String()}
 	switch {
-	case dialed != nil:
-		return answer, unanswered(ctx, what, want, dialed)
 	case ctx.Err() != nil:
-		return answer, unanswered(ctx, what, want, context.Cause(ctx))
+		return answer, unanswered(ctx, what, want, cmp.Or(met, err))
+	case code == codes.Unavailable && met != nil:
+		return answer, unanswered(ctx, what, want, met)
+	case code == codes.Unavailable && strings.Contains(message, "server preface"):
+		return answer, expected(what, want, "an answer that is not gRPC")
 	case code == codes.Unimplemented:
 		return answer, expected(what, want, "Unimplemented: the server has no grpc.health.v1 service")
 	case code == codes.NotFound && g.Service != "":
 		return answer, expected(what, want, "NotFound: the server does not know this service")
 	}
-	return answer, expected(what, want, code.String()+": "+short(status.Convert(err).Message()))
-}
-
-// lastError is an error that a library's goroutine leaves for the attempt.
-type lastError struct {
-	mu  sync.Mutex
-	err error
-}
-
-func (l *lastError) set(err error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.err = err
-}
-
-func (l *lastError) get() error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.err
+	return answer, expected(what, want, code.String()+": "+short(message))
 }

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
@@ -130,7 +132,14 @@ func (p sqlProbe) failed(ctx context.Context, err error) error {
 		return &mismatch{what: p.what, want: p.wanted(), got: got, cause: err}
 	}
 	var connect *pgconn.ConnectError
-	if errors.As(err, &connect) { // its text begins with the user and the database
+	var large *pgproto3.ExceededMaxBodyLenErr
+	isConnect, isLarge := errors.As(err, &connect), errors.As(err, &large)
+	switch {
+	case isLarge && !isConnect:
+		return &mismatch{what: p.what, want: p.wanted(), got: "a row of more than 1 MiB", cause: err}
+	case isLarge, strings.Contains(err.Error(), "invalid message length"), strings.Contains(err.Error(), "unknown message type"):
+		return &mismatch{what: p.what, want: p.wanted(), got: "an answer that is not PostgreSQL's protocol", cause: err}
+	case isConnect: // its text begins with the user and the database
 		return unanswered(ctx, p.what, p.wanted(), connect.Unwrap())
 	}
 	return unanswered(ctx, p.what, p.wanted(), err)

@@ -12,9 +12,10 @@ import (
 // wire holds the connections of one attempt. They are closed when its context ends, and when the attempt is over: whatever a
 // library still does with them fails at once, so that an attempt leaves nothing behind.
 type wire struct {
-	mu     sync.Mutex
-	open   []net.Conn
-	closed bool
+	mu      sync.Mutex
+	open    []net.Conn
+	closed  bool
+	trouble error // the last error that a dial, a read or a write met before close
 }
 
 // newWire returns a wire that lives until ctx ends or the returned function is called.
@@ -28,7 +29,7 @@ func newWire(ctx context.Context) (*wire, func()) {
 func (w *wire) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
 	if err != nil {
-		return nil, err
+		return nil, w.met(err)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -37,7 +38,24 @@ func (w *wire) dial(ctx context.Context, network, address string) (net.Conn, err
 		return nil, net.ErrClosed
 	}
 	w.open = append(w.open, conn)
-	return &limited{Conn: conn, left: maxWire}, nil
+	return &limited{Conn: conn, wire: w, left: maxWire}, nil
+}
+
+// met keeps an error and returns it.
+func (w *wire) met(err error) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err != nil && !w.closed {
+		w.trouble = err
+	}
+	return err
+}
+
+// lastTrouble returns the last error of a connection: what a library makes of it often tells less. nil means none.
+func (w *wire) lastTrouble() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.trouble
 }
 
 func (w *wire) close() {
@@ -53,19 +71,27 @@ func (w *wire) close() {
 // maxWire is how many bytes are read from one connection of an attempt.
 const maxWire = 16 << 20
 
-// limited is a connection that fails after so many bytes were read.
+// limited is a connection that fails after so many bytes were read, and that tells its wire what it met.
 type limited struct {
 	net.Conn
+	wire *wire
 	left int
 }
 
+// Read is net.Conn's, within the limit.
 func (l *limited) Read(p []byte) (int, error) {
 	if l.left <= 0 {
-		return 0, errTooLarge
+		return 0, l.wire.met(errTooLarge)
 	}
 	n, err := l.Conn.Read(p[:min(len(p), l.left)])
 	l.left -= n
-	return n, err
+	return n, l.wire.met(err)
+}
+
+// Write is net.Conn's.
+func (l *limited) Write(p []byte) (int, error) {
+	n, err := l.Conn.Write(p)
+	return n, l.wire.met(err)
 }
 
 // checkAddress says what is wrong with an address that should be host:port.

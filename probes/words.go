@@ -83,7 +83,11 @@ func why(ctx context.Context, err error) (string, error) {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed):
 		return "a closed connection", err
 	}
-	return short(innermost(err).Error()), err
+	text := innermost(err).Error()
+	for _, prefix := range []string{"net/http: ", "HTTP/1.x transport connection broken: ", "net/http: ", "http: "} {
+		text = strings.TrimPrefix(text, prefix)
+	}
+	return short(text), err
 }
 
 // stopped names the end of a context; a connection that was never made is said to be one.
