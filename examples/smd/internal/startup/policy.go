@@ -2,7 +2,6 @@ package startup
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -102,7 +101,9 @@ func (p Policy) attempt(ctx context.Context, step Step) error {
 	if err == nil {
 		return nil
 	}
-	if errors.Is(bounded.Err(), context.DeadlineExceeded) && ctx.Err() == nil {
+	// By the clock and not by bounded.Err(): a socket's deadline is the same
+	// instant, and may be noticed first.
+	if end, ok := bounded.Deadline(); ok && limit > 0 && !time.Now().Before(end) && ctx.Err() == nil {
 		err = fmt.Errorf("no answer within %s: %w", limit, err)
 	}
 	if step.Dependency != "" {

@@ -77,7 +77,7 @@ func contended(ctx context.Context, do func() error) error {
 			return err
 		}
 		switch pg.Code {
-		case "23505", "42P07", "42701", "40001", "40P01": // unique, duplicate table, duplicate column, serialization, deadlock
+		case "23505", "42710", "42P07", "42701", "40001", "40P01": // unique key, duplicate type, table or column, serialization, deadlock
 		default:
 			return err
 		}
