@@ -17,7 +17,7 @@ type File struct {
 	Vars         map[string]string                `yaml:"vars"`     // defaults of ${var.NAME}
 	Secrets      []string                         `yaml:"secrets"`  // names of environment variables or vars whose values are masked everywhere
 	Service      Service                          `yaml:"service"`
-	Dependencies []Dependency                     `yaml:"-"` // a mapping in the file; its order is kept
+	Dependencies []Dependency                     `yaml:"dependencies"` // a mapping in the file; its order is kept
 	Phases       phases.Spec                      `yaml:"phases"`
 	Readiness    []Proof                          `yaml:"readiness"`
 	Contracts    map[string]contracts.Expectation `yaml:"contracts"`
@@ -93,10 +93,12 @@ type Proof struct {
 	probes.Spec `yaml:",inline"`
 }
 
-// Experiment is one named experiment: what is injected and what is expected. Service is laid over File.Service: only what it names changes.
+// Experiment is one named experiment: what is injected and what is expected. With a matrix, everything but Name, Description and Matrix
+// is that of its first cell.
 type Experiment struct {
 	Name          string                `yaml:"name"`
-	Service       *Service              `yaml:"service"`
+	Description   string                `yaml:"description"`
+	Service       *Service              `yaml:"service"` // File.Service with what the experiment changes laid over it; nil: unchanged
 	Matrix        map[string][]any      `yaml:"matrix"`
 	Inject        []Injection           `yaml:"inject"`
 	Expect        contracts.Expectation `yaml:"expect"`
@@ -104,6 +106,8 @@ type Experiment struct {
 	Repeat        int                   `yaml:"repeat"`     // default 1
 	AllowUnstable bool                  `yaml:"allow_unstable"`
 	Line          int                   `yaml:"-"` // where it stands in the file
+
+	cells []cell // one without a matrix
 }
 
 // Injection puts one fault on one dependency for a while.

@@ -21,6 +21,7 @@ type Trial struct {
 	Seed          uint64 // decides every random choice in it; depends on the run's seed, experiment, cell and repeat, not on order
 	Control       bool   // no fault: the service must become ready, or its experiments mean nothing
 	Start         string // key of the way the service is started; trials with the same key share controls
+	Variant       string // of a control: how this way to start differs from the file's own, masked; "" when there is but one
 	Service       Service
 	Dependencies  []Dependency
 	Phases        phases.Spec

@@ -1,0 +1,135 @@
+package experiments
+
+import (
+	"reflect"
+
+	"github.com/chaos-startup/chaos/contracts"
+)
+
+// contractSections are the expectations and the invariants.
+func contractSections() []section {
+	return []section{expectationSection(), failFastSection(), giveUpSection(), recoverSection(), tolerateSection(), degradeSection(),
+		waitSection(), invariantsSection(), stopsSection(), retrySection(), leakedSection()}
+}
+
+func expectationSection() section {
+	return section{
+		name: "expectation", title: "an expectation", of: reflect.TypeFor[contracts.Expectation](),
+		doc: "A name (of a contract under `contracts`, or of one of these with its defaults), a list (all of them), or a mapping with exactly one of " +
+			"these. The names `fails-fast`, `gives-up`, `recovers`, `tolerates`, `degrades` and `waits` stand for the defaults unless the file says otherwise.",
+		reserved: []string{"expr"},
+		fields: []entry{
+			{name: "fail_fast", doc: "It exits by itself, soon after the fault's first bite, and is never ready in between.",
+				example: "{within: 5s, exit_code: nonzero, log: '(?i)postgres'}"},
+			{name: "give_up", doc: "As fail_fast, but not before `after`: a bounded retry.", example: "{after: 2s, within: 15s}"},
+			{name: "recover", doc: "It is ready, with every proof, soon after the lift.", example: "{within: 10s}"},
+			{name: "tolerate", doc: "It is ready while the fault is still on.", example: "{within: 8s}"},
+			{name: "degrade", doc: "It is ready without the optional dependency and says that it is degraded.", example: "{within: 10s}"},
+			{name: "wait", doc: "It is neither ready nor gone while the fault is on.", example: "{}"},
+			{name: "readiness", enum: []string{"all"}, doc: "It is ready and every proof holds.", example: "all"},
+			{name: "any_of", doc: "At least one of these holds.", example: "[fail_fast, recover]"},
+			{name: "all_of", doc: "All of these hold. A list under `expect` means the same.", example: "[recover, {readiness: all}]"},
+		},
+	}
+}
+
+func failFastSection() section {
+	return section{
+		name: "expectation.fail_fast", title: "fail_fast", of: reflect.TypeFor[contracts.FailFast](),
+		doc: "No later phase may begin. Time counts from the fault's first bite.",
+		fields: []entry{
+			{name: "within", def: "10s", doc: "It is gone after this.", example: "5s"},
+			{name: "exit_code", def: "nonzero", doc: "`nonzero`, `any` or a number from 0 to 255.", example: "3"},
+			{name: "log", format: formatRegexp, doc: "A log line that names the cause.", example: "'(?i)postgres'"},
+		},
+	}
+}
+
+func giveUpSection() section {
+	return section{
+		name: "expectation.give_up", title: "give_up", of: reflect.TypeFor[contracts.GiveUp](),
+		doc: "Time counts from the fault's first bite.",
+		fields: []entry{
+			{name: "after", def: "1s", doc: "It tries for at least this long.", example: "2s"},
+			{name: "within", def: "(after + 10s)", doc: "It is gone after this.", example: "15s"},
+			{name: "exit_code", def: "nonzero", doc: "`nonzero`, `any` or a number from 0 to 255.", example: "1"},
+			{name: "log", format: formatRegexp, doc: "A log line that names the cause.", example: "'giving up'"},
+		},
+	}
+}
+
+func recoverSection() section {
+	return section{
+		name: "expectation.recover", title: "recover", of: reflect.TypeFor[contracts.Recover](),
+		doc: "Time counts from the lift of the last fault.",
+		fields: []entry{
+			{name: "within", def: "10s", doc: "It is ready after this, with every proof.", example: "5s"},
+			{name: "restarts", def: "0", min: bounds(0), max: bounds(1000), doc: "How often it may have been restarted.", example: "2"},
+		},
+	}
+}
+
+func tolerateSection() section {
+	return section{
+		name: "expectation.tolerate", title: "tolerate", of: reflect.TypeFor[contracts.Tolerate](), doc: "Time counts from the start.",
+		fields: []entry{{name: "within", def: "(the service's budget)", doc: "It is ready after this.", example: "8s"}},
+	}
+}
+
+func degradeSection() section {
+	return section{
+		name: "expectation.degrade", title: "degrade", of: reflect.TypeFor[contracts.Degrade](),
+		doc:    "Time counts from the start. Proofs that do not need the dependency hold.",
+		fields: []entry{{name: "within", def: "(the service's budget)", doc: "It is ready after this.", example: "10s"}},
+	}
+}
+
+func waitSection() section {
+	return section{name: "expectation.wait", title: "wait", of: reflect.TypeFor[contracts.Wait](), doc: "It has no fields: `wait` or `wait: {}`."}
+}
+
+func invariantsSection() section {
+	return section{
+		name: "invariants", title: "the invariants", of: reflect.TypeFor[contracts.Invariants](),
+		doc:      "What must hold in every trial: a list of names and one-key mappings, or one mapping.",
+		reserved: []string{"no_leaked_fds", "memory"},
+		fields: []entry{
+			{name: "no_false_ready", doc: "The service never claims to be ready while a proof fails.", example: "true"},
+			{name: "phase_order", doc: "The phases begin in their order.", example: "true"},
+			{name: "phase_budgets", doc: "No phase takes longer than its budget.", example: "true"},
+			{name: "startup_budget", doc: "The service is ready or gone within its budget.", example: "true"},
+			{name: "stops_on_signal", doc: "It ends by itself after the stop signal and leaves no process behind.", example: "{within: 2s}"},
+			{name: "log_never", format: formatLines, doc: "No log line matches any of these regular expressions.", example: "['panic:', 'DATA RACE']"},
+			{name: "retry", doc: "Bounds the attempts on each dependency.", example: "{max_attempts: 50, max_rate: 20/s}"},
+			{name: "no_leaked_connections", doc: "Few connections per dependency are open at the end.", example: "{max: 10}"},
+		},
+	}
+}
+
+func stopsSection() section {
+	return section{
+		name: "invariants.stops_on_signal", title: "stops_on_signal", of: reflect.TypeFor[contracts.StopsOnSignal](), doc: "After the stop signal.",
+		fields: []entry{{name: "within", def: "(the grace of service.stop)", doc: "It is gone after this.", example: "2s"}},
+	}
+}
+
+func retrySection() section {
+	return section{
+		name: "invariants.retry", title: "retry", of: reflect.TypeFor[contracts.Retry](), doc: "At least one of these.",
+		fields: []entry{
+			{name: "max_attempts", min: bounds(1), max: bounds(1_000_000), doc: "Attempts in a trial.", example: "50"},
+			{name: "max_rate", min: bounds(0), max: bounds(1_000_000), doc: "Attempts in any one second: a number, or text such as `20/s`.", example: "20/s",
+				kind: "rate"},
+		},
+	}
+}
+
+func leakedSection() section {
+	return section{
+		name: "invariants.no_leaked_connections", title: "no_leaked_connections", of: reflect.TypeFor[contracts.LeakedConnections](),
+		doc: "When observation ends.",
+		fields: []entry{
+			{name: "max", def: "10", min: bounds(0), max: bounds(1_000_000), doc: "Open connections per dependency.", example: "5"},
+		},
+	}
+}

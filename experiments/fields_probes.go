@@ -1,0 +1,139 @@
+package experiments
+
+import (
+	"reflect"
+
+	"github.com/chaos-startup/chaos/probes"
+)
+
+// probeSections are the probes and the proofs made from them.
+func probeSections() []section {
+	return []section{proofSection(), probeSection(), tcpSection(), httpSection(), grpcSection(), sqlSection(), redisSection(),
+		websocketSection(), execSection()}
+}
+
+func proofSection() section {
+	return section{
+		name: "proof", title: "a readiness proof", of: reflect.TypeFor[Proof](),
+		doc: "A probe with a name: one of the things that `ready` must mean.",
+		fields: []entry{
+			{name: "name", def: required, doc: "What it proves.", example: "a thread is stored"},
+			{name: "needs", doc: "The dependencies without which it cannot hold.", example: "[postgres]"},
+		},
+	}
+}
+
+func probeSection() section {
+	return section{
+		name: "probe", title: "a probe", of: reflect.TypeFor[probes.Spec](),
+		doc:      "Exactly one kind, and Kubernetes' words for its timing.",
+		reserved: []string{"clickhouse", "metrics", "jwt"},
+		fields: []entry{
+			{name: "tcp", doc: "Connects and closes.", example: `{address: "127.0.0.1:${port.http}"}`},
+			{name: "http", doc: "Sends one request and checks the answer.", example: `{url: "http://127.0.0.1:${port.http}/ready", status: 200}`},
+			{name: "grpc", doc: "Asks grpc.health.v1 and requires SERVING.", example: `{address: "127.0.0.1:${port.grpc}"}`},
+			{name: "sql", doc: "Runs a query on PostgreSQL.", example: `{dsn: "postgres://app@${postgres.upstream}/app", query: select 1}`},
+			{name: "redis", doc: "Runs a command on Redis.", example: `{address: "${redis.upstream}"}`},
+			{name: "websocket", doc: "Connects, sends and waits for messages in order.",
+				example: `{url: "ws://127.0.0.1:${port.http}/ws", send: '{"type":"ping"}', expect: [pong]}`},
+			{name: "exec", doc: "Runs a command.", example: "{command: [./check.sh]}"},
+			{name: "log", format: formatRegexp, doc: "Some line of the service's output matches.", example: "'listening on'"},
+			{name: "then", doc: "A probe that is asked after this one held.",
+				example: `{sql: {dsn: "postgres://app@${postgres.upstream}/app", query: select count(*) from threads, expect: 1}}`},
+			{name: "timeout", def: "1s", doc: "Of one attempt.", example: "500ms"},
+			{name: "interval", def: "(10ms, growing to 50ms)", doc: "Between attempts.", example: "100ms"},
+			{name: "within", def: "(one attempt)", doc: "Of all attempts together.", example: "5s"},
+			{name: "success_threshold", def: "1", min: bounds(1), max: bounds(1000), doc: "Attempts that must succeed in a row.", example: "2"},
+			{name: "failure_threshold", def: "1", min: bounds(1), max: bounds(1000), doc: "Attempts that must fail in a row before it counts as failed.",
+				example: "3"},
+		},
+	}
+}
+
+func tcpSection() section {
+	return section{
+		name: "probe.tcp", title: "a tcp probe", of: reflect.TypeFor[probes.TCP](), doc: "Connects and closes.",
+		fields: []entry{
+			{name: "address", def: required, format: formatAddress, doc: "Where to.", example: `"127.0.0.1:${port.http}"`},
+		},
+	}
+}
+
+func httpSection() section {
+	return section{
+		name: "probe.http", title: "an http probe", of: reflect.TypeFor[probes.HTTP](),
+		doc: "Every field that is set is checked.",
+		fields: []entry{
+			{name: "url", def: required, format: formatURL, doc: "What is asked.", example: `"http://127.0.0.1:${port.http}/ready"`},
+			{name: "method", def: "GET", doc: "The method.", example: "POST"},
+			{name: "headers", doc: "Headers of the request.", example: "{Authorization: Bearer abc}"},
+			{name: "body", doc: "Body of the request.", example: `'{"text":"hi"}'`},
+			{name: "status", def: "(any of 200 to 399)", min: bounds(100), max: bounds(599), doc: "Status of the answer.", example: "201"},
+			{name: "header", doc: "Regular expressions on headers of the answer, by name.", example: "{Content-Type: json}"},
+			{name: "match", format: formatRegexp, doc: "Matches the body (its first MiB).", example: "'\"ok\"'"},
+			{name: "json", format: formatPath, doc: "Path of a value in the body.", example: "$.status"},
+			{name: "equals", def: "(it exists and is not null)", doc: "The value at `json`.", example: "ok"},
+			{name: "cors", doc: "An origin: a preflight (OPTIONS) for `method` is sent and must be allowed.", example: "https://app.example"},
+		},
+	}
+}
+
+func grpcSection() section {
+	return section{
+		name: "probe.grpc", title: "a grpc probe", of: reflect.TypeFor[probes.GRPC](), doc: "The standard health service.",
+		fields: []entry{
+			{name: "address", def: required, format: formatAddress, doc: "Where to.", example: `"127.0.0.1:${port.grpc}"`},
+			{name: "service", def: "(the server itself)", doc: "Name of the service asked about.", example: "chat.v1.Chat"},
+		},
+	}
+}
+
+func sqlSection() section {
+	return section{
+		name: "probe.sql", title: "an sql probe", of: reflect.TypeFor[probes.SQL](), doc: "PostgreSQL: the first column of the first row.",
+		fields: []entry{
+			{name: "dsn", def: required, doc: "Connection string.", example: `"postgres://app@${postgres.upstream}/app"`},
+			{name: "query", def: "select 1", doc: "What is run.", example: "select count(*) from threads"},
+			{name: "expect", def: "(any answer)", doc: "The value, compared as text.", example: "1"},
+		},
+	}
+}
+
+func redisSection() section {
+	return section{
+		name: "probe.redis", title: "a redis probe", of: reflect.TypeFor[probes.Redis](), doc: "One command, or a round trip.",
+		fields: []entry{
+			{name: "address", def: required, format: formatAddress, doc: "Where to.", example: `"${redis.upstream}"`},
+			{name: "password", doc: "For AUTH.", example: "'${env.REDIS_PASSWORD:-secret}'"},
+			{name: "db", def: "0", min: bounds(0), max: bounds(1_000_000), doc: "Number of the database.", example: "1"},
+			{name: "do", def: "ping", doc: "`ping`, `set_get` (a key of its own is written, read and deleted), or a command line.", example: "set_get"},
+			{name: "expect", doc: "Reply of a command line, as text.", example: "OK"},
+		},
+	}
+}
+
+func websocketSection() section {
+	return section{
+		name: "probe.websocket", title: "a websocket probe", of: reflect.TypeFor[probes.WebSocket](),
+		doc: "One of `expect` and `status`.",
+		fields: []entry{
+			{name: "url", def: required, format: formatWSURL, doc: "Where to.", example: `"ws://127.0.0.1:${port.http}/ws"`},
+			{name: "headers", doc: "Headers of the upgrade.", example: "{Origin: https://app.example}"},
+			{name: "send", doc: "Message sent once connected.", example: `'{"type":"user_message"}'`},
+			{name: "expect", doc: "Messages in order: the `type` of a JSON message or, between slashes, a regular expression on the text.",
+				example: "[agent_started, /done/]"},
+			{name: "status", min: bounds(100), max: bounds(599), doc: "The upgrade is refused with this status.", example: "503"},
+		},
+	}
+}
+
+func execSection() section {
+	return section{
+		name: "probe.exec", title: "an exec probe", of: reflect.TypeFor[probes.Exec](), doc: "A command and what it must answer.",
+		fields: []entry{
+			{name: "command", def: required, format: formatArgv, doc: "Its argv.", example: "[./check.sh, '${port.http}']"},
+			{name: "exit_code", def: "0", min: bounds(0), max: bounds(255), doc: "The exit code.", example: "3"},
+			{name: "match", format: formatRegexp, doc: "Matches stdout.", example: "'^ok'"},
+		},
+	}
+}

@@ -1,0 +1,123 @@
+package experiments
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/chaos-startup/chaos/contracts"
+)
+
+// validateExperiment checks one cell and completes it: `during` becomes a begin and an end, phases get their declared spelling.
+func (l *loader) validateExperiment(d *decoder, at string, e *Experiment) {
+	switch {
+	case e.Name == "" && d.has(at+".name"):
+		d.addFirst(d.at(at+".name"), "the name is empty", "a name that says what is tried", "")
+	case strings.ContainsFunc(e.Name, func(r rune) bool { return r < ' ' }):
+		d.add(d.at(at+".name"), "the name has line breaks or control characters", "one line of text", "")
+	case strings.HasPrefix(e.Name, "control:"):
+		d.add(d.at(at+".name"), "the name begins like that of a control trial", "another name", "")
+	}
+	for i := range e.Inject {
+		l.validateInjection(d, fmt.Sprintf("%s.inject[%d]", at, i), &e.Inject[i])
+	}
+	if e.Invariants != nil {
+		l.validateInvariants(d, at+".invariants", e.Invariants.PhaseOrder, e.Invariants.PhaseBudgets)
+	}
+	l.validateExpectation(d, at, e)
+}
+
+func (l *loader) validateInjection(d *decoder, at string, in *Injection) {
+	l.knownDependency(d, at+".on", in.On)
+	if d.has(at+".toxicity") && in.Toxicity == 0 {
+		d.addFirst(d.at(at+".toxicity"), "a toxicity of 0 touches nothing", "a share above 0, up to 1", "")
+	}
+	if d.has(at + ".during") {
+		l.during(d, at, in)
+		return
+	}
+	l.trigger(d, at+".from", &in.From)
+	if in.Until != nil {
+		if in.Until.Start {
+			d.add(d.at(at+".until"), "nothing comes before `start`", "ready, a phase, or a mapping with connect, log, sends or receives", "")
+		}
+		l.trigger(d, at+".until", in.Until)
+	}
+}
+
+// during sets From and Until to the two ends of the phase.
+func (l *loader) during(d *decoder, at string, in *Injection) {
+	for _, other := range []string{"from", "until"} {
+		if d.has(at + "." + other) {
+			d.add(d.keyAt(at+"."+other), fmt.Sprintf("`during` and `%s` both say when", other),
+				"`during: PHASE`, or `from` and `until`", "to end it within the phase use `for`")
+		}
+	}
+	if folded := strings.ToLower(in.During); folded == "start" || folded == "ready" {
+		d.add(d.at(at+".during"), fmt.Sprintf("`%s` is a moment, not a phase", in.During), oneOf(l.phases), "did you mean `from: "+folded+"`?")
+		return
+	}
+	in.During, _ = l.phase(d, at+".during", in.During)
+	in.From, in.Until = Trigger{Phase: in.During}, &Trigger{PhaseEnd: in.During}
+}
+
+func (l *loader) trigger(d *decoder, at string, t *Trigger) {
+	if t.Phase != "" {
+		t.Phase, _ = l.phase(d, at, t.Phase)
+	}
+	if t.Connect != "" {
+		l.knownDependency(d, at+".connect", t.Connect)
+	}
+	if t.Ready && l.f.Service.Ready == nil {
+		d.addFirst(d.at(at), "the service makes no claim to be ready", "`ready` under `service`", "")
+	}
+	if t.Connect == "" {
+		t.Nth = 0
+	}
+}
+
+// validateExpectation refuses expectations that could never hold, or could not fail.
+func (l *loader) validateExpectation(d *decoder, at string, e *Experiment) {
+	service := &l.f.Service
+	if e.Service != nil {
+		service = e.Service
+	}
+	bounded := true
+	for _, in := range e.Inject {
+		bounded = bounded && in.bounded()
+	}
+	expect := d.at(at + ".expect")
+	for _, must := range conjuncts(e.Expect) {
+		switch {
+		case must.Recover != nil && len(e.Inject) == 0:
+			d.add(expect, "`recover` needs a fault to recover from", "`inject`", "for a plain trial use {readiness: all}")
+		case must.Recover != nil && !bounded:
+			d.add(expect, "`recover` waits for the lift of a fault that is never lifted", "a fault that ends", "add `for: 3s` to the injection, or `until`")
+		case must.Wait != nil && len(e.Inject) == 0:
+			d.add(expect, "`wait` needs a fault to wait out", "`inject`", "for a plain trial use {readiness: all}")
+		}
+		if needsReady(must) && service.Ready == nil && d.has(at+".expect") {
+			d.add(expect, "the service makes no claim to be ready, so this can never hold", "`ready` under `service`", "")
+		}
+	}
+}
+
+// conjuncts are the expectations that must all hold.
+func conjuncts(e contracts.Expectation) []contracts.Expectation {
+	if e.AllOf == nil {
+		return []contracts.Expectation{e}
+	}
+	var out []contracts.Expectation
+	for _, c := range e.AllOf {
+		out = append(out, conjuncts(c)...)
+	}
+	return out
+}
+
+func needsReady(e contracts.Expectation) bool {
+	return e.Recover != nil || e.Tolerate != nil || e.Degrade != nil || e.Readiness != ""
+}
+
+// bounded tells whether the fault ends before the trial does.
+func (in *Injection) bounded() bool {
+	return in.During != "" || in.Until != nil || in.For > 0
+}
