@@ -63,7 +63,7 @@ func (t *trace) anyOf(e Expectation) finding {
 			out.reasons[i].State = Undecided
 		}
 	}
-	head := t.find(out.state, "any_of", "", nil, "none of "+list(labels)+how+t.outcome().Words())
+	head := t.find(out.state, "any_of", "", []int{t.outcomeAt()}, "none of "+list(labels)+how+t.outcome().Words())
 	out.reasons = append(head.reasons, out.reasons...)
 	return out
 }

@@ -35,7 +35,8 @@ func (t *trace) retryOf(rule string, limits Retry, dep string, r int) finding {
 	var all []finding
 	if limits.MaxAttempts > 0 && count > limits.MaxAttempts {
 		show := attempts[min(len(attempts), limits.MaxAttempts):]
-		all = append(all, t.violates(rule, "bound its retries and let them back off", show[:min(len(show), 3)],
+		show = append(slices.Clone(show[:min(len(show), 3)]), t.figuresAt(dep))
+		all = append(all, t.violates(rule, "bound its retries and let them back off", show,
 			"it tried %s %s%s (at most %d)", dep, times(count), who, limits.MaxAttempts))
 	}
 	rate, from := t.peakRate(attempts)
@@ -50,6 +51,16 @@ func (t *trace) retryOf(rule string, limits Retry, dep string, r int) finding {
 		return t.notes(rule, "not checked%s: refused attempts on %s could not be counted here; %s accepted", who, dep, wasWere(count))
 	}
 	return t.holds(rule, nil, "it tried %s %s%s, at most %s within one second", dep, times(count), who, times(rate))
+}
+
+// figuresAt returns the position of the runner's figures of dep, or -1.
+func (t *trace) figuresAt(dep string) int {
+	for _, i := range t.all(timeline.Dependency, 0, len(t.ev)) {
+		if t.ev[i].Dependency == dep {
+			return i
+		}
+	}
+	return -1
 }
 
 func wasWere(n int) string {

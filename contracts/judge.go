@@ -37,7 +37,7 @@ func Judge(s Spec, events []timeline.Event) Judgment {
 	switch {
 	case both.state == Violated && s.Control:
 		return judgment(Fail, trouble, both)
-	case both.state == Violated && trouble.state != Held:
+	case both.state == Violated && trouble.state != Held && !provenAnyway(kept):
 		return judgment(Inconclusive, trouble, both)
 	case both.state == Violated:
 		return judgment(Fail, both)
@@ -45,6 +45,22 @@ func Judge(s Spec, events []timeline.Event) Judgment {
 		return judgment(Inconclusive, both)
 	}
 	return judgment(Pass, both)
+}
+
+// provenAnyway reports whether an invariant is violated that no trouble of a dependency can excuse: those about time and attempts
+// can be broken by a dependency that is really gone.
+func provenAnyway(kept finding) bool {
+	for _, r := range kept.reasons {
+		if r.State != Violated {
+			continue
+		}
+		switch r.Rule {
+		case "startup_budget", "phase_budgets", "retry":
+		default:
+			return true
+		}
+	}
+	return false
 }
 
 // judgment lists the reasons of findings in the given order. There is always at least one.

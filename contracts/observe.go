@@ -74,6 +74,20 @@ func (t *trace) outcome() Outcome {
 	return o
 }
 
+// outcomeAt returns the position of the event that shows the outcome best.
+func (t *trace) outcomeAt() int {
+	if c := t.standing(); c != nil {
+		return c.at
+	}
+	if exit := t.lastExit(); exit >= 0 {
+		return exit
+	}
+	if over := t.first(timeline.Budget, 0, t.stop); over >= 0 {
+		return over
+	}
+	return t.lastMoment()
+}
+
 // ended reports whether observation ended in an orderly way: the runner said so, or began to stop the service.
 func (t *trace) ended() bool { return t.end < len(t.ev) }
 

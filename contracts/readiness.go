@@ -1,7 +1,5 @@
 package contracts
 
-import "github.com/chaos-startup/chaos/timeline"
-
 // readinessAll checks that every proof held at its last attempt; no failure is excused.
 func (t *trace) readinessAll() finding {
 	const rule = "readiness"
@@ -10,7 +8,7 @@ func (t *trace) readinessAll() finding {
 	}
 	held := t.proofsHold(rule, func(proof) bool { return true })
 	if o := t.outcome(); held.state == Undecided && (o.Class == Exited || o.Class == Hung || o.Class == Restarting) {
-		return t.violates(rule, "", []int{t.lastExit(), t.first(timeline.Budget, 0, t.stop)}, "no proof could hold: it %s", o.Words())
+		return t.violates(rule, "", []int{t.outcomeAt()}, "no proof could hold: it %s", o.Words())
 	}
 	return held
 }
