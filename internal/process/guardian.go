@@ -35,10 +35,11 @@ type group struct {
 // group until none is left, removes the folders it was told of, and returns
 // what it could not do.
 func RunGuard(in io.Reader) error {
-	// What is meant for the runner must not end the one who cleans up after it.
-	ignored := []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP}
-	signal.Ignore(ignored...)
-	defer signal.Reset(ignored...)
+	// What is meant for the runner must not end the one who cleans up after
+	// it. Nobody reads the channel. (signal.Ignore can't be undone.)
+	ignored := make(chan os.Signal, 1)
+	signal.Notify(ignored, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	defer signal.Stop(ignored)
 	g := &guardian{watched: map[string][]group{}}
 	if g.listen(in) {
 		return nil

@@ -30,6 +30,9 @@ func TestMain(m *testing.M) {
 // patience in tests: only a broken test waits that long.
 const long = 30 * time.Second
 
+// raceExit lets programs built with -race exit at once, not after a second.
+const raceExit = "GORACE=atexit_sleep_ms=0"
+
 // part is a Spec that plays a part of this test binary.
 func part(name string, args ...string) Spec {
 	self, err := os.Executable()
@@ -38,7 +41,7 @@ func part(name string, args ...string) Spec {
 	}
 	return Spec{
 		Argv: append([]string{self}, args...),
-		Env:  []string{"PATH=" + os.Getenv("PATH"), "HOME=/", playVariable + "=" + name},
+		Env:  []string{"PATH=" + os.Getenv("PATH"), "HOME=/", playVariable + "=" + name, raceExit},
 	}
 }
 

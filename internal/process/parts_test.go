@@ -259,7 +259,7 @@ func playHold(args []string) int {
 func again(part string, args ...string) *exec.Cmd {
 	self, _ := os.Executable()
 	cmd := exec.Command(self, args...)
-	cmd.Env = append(os.Environ(), playVariable+"="+part)
+	cmd.Env = append(os.Environ(), playVariable+"="+part, raceExit)
 	return cmd
 }
 

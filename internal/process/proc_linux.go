@@ -20,8 +20,12 @@ type procStat struct {
 	stack                uintptr
 }
 
-// gone reports a process that has ended and only waits to be collected.
-func (s procStat) gone() bool { return s.state == 'Z' || s.state == 'X' || s.state == 'x' }
+// gone reports a process that has ended and only waits to be collected. The
+// state is that of its first thread: while others are still dying they keep
+// their children, and the process counts as alive.
+func (s procStat) gone() bool {
+	return (s.state == 'Z' || s.state == 'X' || s.state == 'x') && s.threads <= 1
+}
 
 // readStat reads /proc/PID/stat, with few system calls: it is read a lot.
 func readStat(pid int) (procStat, error) {
