@@ -1,0 +1,98 @@
+package proxy
+
+import (
+	"regexp"
+	"syscall"
+	"time"
+
+	"github.com/chaos-startup/chaos/faults"
+)
+
+// Config says what a proxy stands before and which faults it holds ready.
+type Config struct {
+	Name        string // of the dependency, for messages and seeds
+	Listen      string // host:port; port 0 takes a free one; "" is 127.0.0.1:0
+	Upstream    string // host:port of the real dependency
+	Both        bool   // listen on [::1] with the same port too, if there is IPv6
+	Intercepted bool   // connects are decided by Connect before they happen; the accept side is only the safety net
+	Injections  []Injection
+	Seed        uint64
+	Watches     []Watch
+
+	// Gate reads all that the service has said up to now and applies its phases; it may call Arm and Lift of any proxy. It is called
+	// without locks before a connection is admitted and before a chunk is passed on, while SetGated(true) is in force. nil: none.
+	Gate func()
+	// On is told what happened. It must be quick and is called from many goroutines, without locks. nil: nobody.
+	On func(Event)
+}
+
+// Injection is one fault, dormant until Arm.
+type Injection struct {
+	ID          string // unique in the proxy
+	Fault       faults.Spec
+	Connections int     // only the first that many connections that are under it; 0: all
+	Toxicity    float64 // seeded share of connections; 0 or 1: all
+}
+
+// Watch runs Do when bytes match, before the chunk that completes the match is passed on. Matches may span chunks, up to 4 KiB.
+type Watch struct {
+	Upstream bool // bytes that the service sends; else what it is answered
+	Pattern  *regexp.Regexp
+	Do       func()
+}
+
+// EventKind says what an Event is about.
+type EventKind string
+
+// The kinds of event.
+const (
+	Accepted      EventKind = "accepted"       // a connection came in; sent before it is admitted
+	Closed        EventKind = "closed"         // it ended: Text says how, BytesUp, BytesDown
+	Bite          EventKind = "bite"           // Fault met its first connection or bytes since it was armed
+	UpstreamError EventKind = "upstream_error" // the dependency could not be reached: Err
+	Panic         EventKind = "panic"          // a link failed inside chaos: Err; its connection was reset
+)
+
+// Event is something that happened to a proxy. Connection counts accepted connections from 1; 0 is a refused one.
+type Event struct {
+	Kind       EventKind
+	Fault      string
+	Connection int
+	At         time.Time
+	Text       string
+	Err        error
+	BytesUp    int64
+	BytesDown  int64
+}
+
+// Decision is what a connect(2) should meet: an errno (0: let it in), late by Delay.
+type Decision struct {
+	Errno syscall.Errno
+	Delay time.Duration
+}
+
+// Stats are the figures of a proxy so far. Attempts and Refused count calls of Connect only.
+type Stats struct {
+	Attempts, Refused  int
+	Accepted           int
+	Open               int // accepted, and the service has not closed its side
+	BytesUp, BytesDown int64
+	Faults             []FaultStats
+}
+
+// FaultStats are the figures of one injection.
+type FaultStats struct {
+	ID             string
+	ConnectionsHit int
+	BytesHit       int64
+}
+
+// Fault returns the figures of the injection id; zero figures if there is none.
+func (s Stats) Fault(id string) FaultStats {
+	for _, f := range s.Faults {
+		if f.ID == id {
+			return f
+		}
+	}
+	return FaultStats{ID: id}
+}

@@ -1,0 +1,163 @@
+package proxy
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Proxy stands before one dependency. It is safe for concurrent use.
+type Proxy struct {
+	c      Config
+	gated  atomic.Bool
+	faults []*fault // fixed
+
+	mu        sync.Mutex
+	listening []*listener // fixed after Start
+	conns     map[*conn]struct{}
+	closed    bool
+	attempts  int
+	refused   int
+	accepted  int
+	up, down  int64 // of closed connections
+
+	numbers atomic.Int64
+	done    chan struct{} // closed by Close
+	work    sync.WaitGroup
+}
+
+// Start listens and serves until Close. Errors name the dependency and the address.
+func Start(ctx context.Context, c Config) (*Proxy, error) {
+	if c.Listen == "" {
+		c.Listen = "127.0.0.1:0"
+	}
+	registerToxics()
+	p := &Proxy{c: c, conns: map[*conn]struct{}{}, done: make(chan struct{})}
+	for i, in := range c.Injections {
+		p.faults = append(p.faults, newFault(in, i, c.Seed, c.Name))
+	}
+	l, err := listen(ctx, c.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("proxy of %s: %w", c.Name, err)
+	}
+	p.listening = []*listener{l}
+	if c.Both {
+		six := net.JoinHostPort("::1", strconv.Itoa(int(l.addr.Port())))
+		if l6, err := listen(ctx, six); err == nil { // without IPv6 there is nothing to do
+			p.listening = append(p.listening, l6)
+		}
+	}
+	for _, l := range p.listening {
+		p.work.Go(func() { p.acceptLoop(l) })
+	}
+	return p, nil
+}
+
+// Addr is where the service must connect.
+func (p *Proxy) Addr() netip.AddrPort { return p.listening[0].addr }
+
+// SetGated says whether Gate must be asked: while a fault still depends on what the service says.
+func (p *Proxy) SetGated(on bool) { p.gated.Store(on) }
+
+func (p *Proxy) gate() {
+	if p.c.Gate != nil && p.gated.Load() {
+		p.c.Gate()
+	}
+}
+
+func (p *Proxy) tell(e Event) {
+	if p.c.On != nil {
+		p.c.On(e)
+	}
+}
+
+// acceptLoop goes on through a shortage of descriptors: they come back.
+func (p *Proxy) acceptLoop(l *listener) {
+	pause := time.Millisecond
+	for {
+		c, err := l.accept()
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err != nil {
+			select {
+			case <-time.After(pause):
+				pause = min(2*pause, 100*time.Millisecond)
+				continue
+			case <-p.done:
+				return
+			}
+		}
+		pause = time.Millisecond
+		p.work.Go(func() { p.serve(c) })
+	}
+}
+
+// ordered returns the open connections in the order in which they came. Proxy locked.
+func (p *Proxy) ordered() []*conn {
+	out := make([]*conn, 0, len(p.conns))
+	for c := range p.conns {
+		out = append(out, c)
+	}
+	slices.SortFunc(out, func(a, b *conn) int { return cmp.Compare(a.number, b.number) })
+	return out
+}
+
+// Stats returns the figures so far.
+func (p *Proxy) Stats() Stats {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := Stats{Attempts: p.attempts, Refused: p.refused, Accepted: p.accepted, BytesUp: p.up, BytesDown: p.down}
+	for c := range p.conns {
+		if !c.clientGone.Load() {
+			s.Open++
+		}
+		s.BytesUp += c.up.Load()
+		s.BytesDown += c.down.Load()
+	}
+	for _, f := range p.faults {
+		s.Faults = append(s.Faults, FaultStats{ID: f.ID, ConnectionsHit: int(f.hit.Load()), BytesHit: f.bytes.Load()})
+	}
+	return s
+}
+
+// Close lifts every fault, resets what is still open and waits for every goroutine, or until ctx ends. It may be called again.
+func (p *Proxy) Close(ctx context.Context) error {
+	for _, f := range p.faults {
+		p.Lift(f.ID)
+	}
+	p.mu.Lock()
+	first := !p.closed
+	p.closed = true
+	open := p.ordered()
+	p.mu.Unlock()
+	if first {
+		close(p.done)
+		for _, l := range p.listening {
+			l.close()
+		}
+	}
+	for _, c := range open {
+		c.reset("the proxy was closed")
+		c.hardClose()
+	}
+	finished := make(chan struct{})
+	go func() {
+		defer close(finished)
+		p.work.Wait()
+	}()
+	select {
+	case <-finished:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("close the proxy of %s: %w", p.c.Name, ctx.Err())
+	}
+}
