@@ -117,7 +117,12 @@ func (p httpProbe) send(ctx context.Context, method string, headers http.Header,
 	if headers.Get("User-Agent") == "" {
 		headers.Set("User-Agent", userAgent)
 	}
-	resp, err := w.client().Do(req)
+	if user := req.URL.User; user != nil && headers.Get("Authorization") == "" {
+		password, _ := user.Password()
+		req.SetBasicAuth(user.Username(), password)
+	}
+	req.Close = true
+	resp, err := httpOnWire{w}.RoundTrip(req)
 	if err != nil {
 		return Answer{}, reply{}, unanswered(ctx, p.what, p.wantStatus(), err)
 	}
@@ -133,19 +138,6 @@ func (p httpProbe) send(ctx context.Context, method string, headers http.Header,
 }
 
 const userAgent = "chaos-probe"
-
-// client returns an HTTP client whose connections belong to w. It keeps none, follows no redirect and knows no proxy.
-func (w *wire) client() *http.Client {
-	return &http.Client{
-		Transport: &http.Transport{
-			DialContext:            w.dial,
-			DisableKeepAlives:      true,
-			DisableCompression:     true,
-			MaxResponseHeaderBytes: maxAnswer,
-		},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-}
 
 func (p httpProbe) check(got reply) error {
 	if err := p.checkStatus(got); err != nil {

@@ -3,6 +3,7 @@ package probes
 import (
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -214,7 +215,7 @@ func TestHTTPBoundsTheBody(t *testing.T) {
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
 	t.Cleanup(func() { close(release) })
-	timeout := timeline.Duration(300 * time.Millisecond)
+	timeout := timeline.Duration(time.Second)
 
 	_, err := ask(t, Spec{HTTP: &HTTP{URL: server.URL + "/huge"}, Timeout: timeline.Duration(20 * time.Second)}, Env{})
 	require.NoError(t, err, "what is not looked at need not be read")
@@ -223,7 +224,7 @@ func TestHTTPBoundsTheBody(t *testing.T) {
 	require.ErrorContains(t, err, "expected a JSON body, got more than 1 MiB")
 
 	got, err := ask(t, Spec{HTTP: &HTTP{URL: server.URL + "/endless"}, Timeout: timeout}, Env{})
-	require.ErrorContains(t, err, "expected a complete answer, got status 200 and 6 bytes of a body that did not end: no answer within 300ms")
+	require.ErrorContains(t, err, "expected a complete answer, got status 200 and 6 bytes of a body that did not end: no answer within 1s")
 	assert.Equal(t, Answer{200, "first "}, got)
 	_, err = ask(t, Spec{HTTP: &HTTP{URL: server.URL + "/endless503"}, Timeout: timeout}, Env{})
 	require.ErrorContains(t, err, "got 503: warming up", "a wrong status tells more than a body without an end")
@@ -244,9 +245,27 @@ func TestHTTPUsesAFreshConnectionForEachAttempt(t *testing.T) {
 	assert.Len(t, remotes, 5)
 }
 
-// Go reads the proxy variables once for a process and never uses them for loopback, so that a test can only look at the setting.
-func TestHTTPKnowsNoProxy(t *testing.T) {
-	transport, ok := (&wire{}).client().Transport.(*http.Transport)
-	require.True(t, ok)
-	assert.Nil(t, transport.Proxy)
+func TestHTTPReadsTheAnswerOfAServerThatDoesNotWaitForTheBody(t *testing.T) {
+	address := serve(t, func(c net.Conn) {
+		_, _ = io.WriteString(c, "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\nHTTP/1.1 413 Too Large\r\nContent-Length: 8\r\n\r\ntoo much")
+		_, _ = io.CopyN(io.Discard, c, 1<<10)
+	})
+	h := HTTP{URL: "http://" + address + "/", Method: "POST", Body: strings.Repeat("x", 8<<20)}
+	got, err := ask(t, Spec{HTTP: &h, Timeout: timeline.Duration(10 * time.Second)}, Env{})
+	if err == nil || got.Status == 0 { // the reset of the closed connection may overtake the answer
+		require.ErrorContains(t, err, "got connection reset")
+		return
+	}
+	require.EqualError(t, err, "POST http://"+address+"/: expected status 200..399, got 413: too much")
+}
+
+func TestHTTPSendsBasicAuthOfTheURL(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if user, password, ok := r.BasicAuth(); !ok || user != "admin" || password != "p@ss" {
+			w.WriteHeader(http.StatusUnauthorized)
+		}
+	}))
+	defer server.Close()
+	_, err := ask(t, Spec{HTTP: &HTTP{URL: strings.Replace(server.URL, "http://", "http://admin:p%40ss@", 1)}}, Env{})
+	require.NoError(t, err)
 }

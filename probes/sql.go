@@ -7,6 +7,7 @@ import (
 	"net"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
@@ -58,15 +59,22 @@ func (p sqlProbe) ask(ctx context.Context) (Answer, error) {
 	w, done := newWire(ctx)
 	defer done()
 	config := p.config.Copy()
-	config.DialFunc = w.dial
+	bye, doneBye := newWire(context.WithoutCancel(ctx))
+	defer doneBye()
+	config.DialFunc = func(dialCtx context.Context, network, address string) (net.Conn, error) {
+		if ctx.Err() == nil {
+			return w.dial(dialCtx, network, address)
+		}
+		return bye.dial(dialCtx, network, address) // pgconn cancels the query that was cut off: a statement that waits for a lock must not run later
+	}
 	conn, err := pgconn.ConnectConfig(ctx, config)
 	if err != nil {
 		return Answer{}, p.failed(ctx, err)
 	}
 	defer func() {
 		_ = conn.Close(ctx)
-		done() // a failed connection cleans up in the background: without a wire it ends at once
-		<-conn.CleanupDone()
+		done()
+		farewell(conn, doneBye)
 	}()
 	got, found, err := first(conn.Exec(ctx, p.query))
 	if err != nil {
@@ -82,6 +90,16 @@ func (p sqlProbe) ask(ctx context.Context) (Answer, error) {
 		return Answer{Body: got}, expected(p.what, p.wanted(), shortOr(got, "an empty text"))
 	}
 	return Answer{Body: got}, nil
+}
+
+// cancelling is how long a query that was cut off may take to be cancelled, beyond the attempt's timeout.
+const cancelling = 200 * time.Millisecond
+
+// farewell waits until pgconn, which cleans up a failed connection in the background, has done so.
+func farewell(conn *pgconn.PgConn, hurry func()) {
+	timer := time.AfterFunc(cancelling, hurry)
+	defer timer.Stop()
+	<-conn.CleanupDone()
 }
 
 // first returns the first column of the first row of all results, as text, and reads them to the end: an error may come last.
