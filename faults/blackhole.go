@@ -50,13 +50,19 @@ func (hold) Run(link Link) {
 	for size := 0; size < held; {
 		c, ok := link.Next()
 		if !ok {
-			break
+			release(link, kept)
+			return
 		}
 		kept = append(kept, c)
 		size += len(c.Data)
 	}
-	for link.Wait(time.Now().Add(time.Hour)) { // nothing to do until it is lifted; false at once when it was
+	for link.Wait(time.Now().Add(time.Hour)) { // nothing to do until the lift
 	}
+	release(link, kept)
+}
+
+// release passes chunks on in order.
+func release(link Link, kept []Chunk) {
 	for _, c := range kept {
 		link.Pass(c)
 	}

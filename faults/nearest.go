@@ -26,19 +26,21 @@ func nearest(got string, known []string) string {
 		return ""
 	}
 	got = strings.ToLower(strings.ReplaceAll(got, "-", "_"))
-	best, fewest := "", 1+len(got)/3
+	best, fewest := "", 2+len(got)/3
 	for _, name := range known {
-		lower := strings.ToLower(name)
-		if n := edits(got, lower); n <= fewest {
-			if n < fewest || best == "" {
-				best, fewest = name, n
-			}
-		}
-		if len(got) >= 3 && best == "" && strings.Contains(lower, got) {
-			best = name
+		if n := edits(got, strings.ToLower(name)); n < fewest && n < len(got) {
+			best, fewest = name, n
 		}
 	}
-	return best
+	if best != "" || len(got) < 2 {
+		return best
+	}
+	for _, name := range known { // "up" is short for upstream, "timeout_ms" is timeout
+		if lower := strings.ToLower(name); strings.HasPrefix(lower, got) || strings.HasPrefix(got, lower) {
+			return name
+		}
+	}
+	return ""
 }
 
 // edits counts the insertions, deletions and replacements between two texts, a swap of neighbours being one (optimal string alignment).

@@ -1,0 +1,67 @@
+package faults
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+var update = flag.Bool("update", false, "write docs/faults.md instead of comparing it")
+
+// TestDocs keeps docs/faults.md what the catalogue says.
+func TestDocs(t *testing.T) {
+	path, want := filepath.Join("..", "docs", "faults.md"), markdown()
+	if *update {
+		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o750))
+		require.NoError(t, os.WriteFile(path, []byte(want), 0o600))
+	}
+	got, err := os.ReadFile(path)
+	require.NoError(t, err, "write it with: go test ./faults -run TestDocs -update")
+	assert.Equal(t, want, string(got), "docs/faults.md is behind the catalogue; write it with: go test ./faults -run TestDocs -update")
+}
+
+const docsHead = `# Faults
+
+<!-- Made from faults.Builtin() by: go test ./faults -run TestDocs -update -->
+
+An entry of ` + "`inject:`" + ` names a dependency, a time and one fault. A bare name takes every default (` + "`fault: blackhole`" + `), one value sets
+the first parameter (` + "`fault: {latency: 3s}`" + `), a mapping sets any of them (` + "`fault: {latency: {delay: 3s, jitter: 200ms}}`" + `).
+"Open" connections are those that were there before the fault came on. Where a fault takes a ` + "`direction`" + `, ` + "`downstream`" + ` is what the
+dependency answers and ` + "`upstream`" + ` what the service sends.
+
+`
+
+func markdown() string {
+	var b strings.Builder
+	b.WriteString(docsHead)
+	b.WriteString("| fault | what the client meets |\n|---|---|\n")
+	for _, k := range Builtin() {
+		fmt.Fprintf(&b, "| [`%s`](#%s) | %s |\n", k.Name, k.Name, k.Client)
+	}
+	for _, k := range Builtin() {
+		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n**The client meets:** %s\n\n```yaml\ninject:\n  - %s\n```\n", k.Name, k.Doc, k.Client, k.Example)
+		if len(k.Params) == 0 {
+			b.WriteString("\nNo parameters.\n")
+			continue
+		}
+		b.WriteString("\n| parameter | type | default | allowed | |\n|---|---|---|---|---|\n")
+		for _, p := range k.Params {
+			allowed := p.Range()
+			if p.Type == TypeEnum {
+				allowed = strings.Join(p.Enum, ", ")
+			}
+			kind := string(p.Type)
+			if p.Unit != "" {
+				kind += ", " + p.Unit
+			}
+			fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", p.Name, kind, write(p.Default), allowed, p.Doc)
+		}
+	}
+	return b.String()
+}
