@@ -107,7 +107,7 @@ func (t *trace) endedWith(c ending, exit int) finding {
 }
 
 // namedTheCause looks for the log line in the whole incarnation: a line may be written before the bite is noticed here, and the
-// last lines may arrive after the exit.
+// last lines may arrive after the exit. A line that matches is never left out of a timeline, however much is logged.
 func (t *trace) namedTheCause(c ending, r run, exit int) finding {
 	matches, err := matcher(c.log)
 	if err != nil {
@@ -117,10 +117,6 @@ func (t *trace) namedTheCause(c ending, r run, exit int) finding {
 		if matches(t.ev[i].Text) {
 			return t.holds(c.rule, []int{i}, "its log names the cause: %s", quote(t.ev[i].Text))
 		}
-	}
-	if dropped := t.first(timeline.LogDropped, r.first, r.next); dropped >= 0 {
-		return t.undecided(c.rule, "let the service log less, or look into its log file", []int{dropped},
-			"no line of the log that was kept matches /%s/, but lines were left out of the timeline", c.log)
 	}
 	return t.violates(c.rule, "name the dependency and the error in a log line before the exit", append(t.tail(5, r.first, r.next), exit),
 		"no line of its log matches /%s/, so nobody learns why it ended", c.log)

@@ -1,6 +1,7 @@
 package contracts
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -10,8 +11,21 @@ import (
 // span is one stretch in which a fault was on. A fault may come on again, for example in the next incarnation.
 type span struct {
 	armed, bite, lift int
-	atEnd             bool // lifted only because the trial was over
+	cause             cause
 }
+
+// cause says why a fault was lifted.
+type cause int
+
+const (
+	byItself cause = iota // its time was over, or its until came
+	byPhase               // the service got through the phase that the fault lasts for
+	byExit                // the service was gone, and with it the phase
+	byTheEnd              // the trial was over
+)
+
+// sourceExit is the Source of a phase's end, and of a lift, that only the service's exit caused.
+const sourceExit = "exit"
 
 // faultIndex turns "f2" into 1; -1 when the spec has no such fault.
 func (t *trace) faultIndex(name string) int {
@@ -42,10 +56,31 @@ func (t *trace) indexFaults() {
 			t.bitten(f, i)
 		case timeline.FaultLifted:
 			if s := t.openSpan(f); s != nil {
-				s.lift, s.atEnd = i, e.Source == "end"
+				s.lift, s.cause = i, t.liftCause(f, i)
 			}
 		}
 	}
+}
+
+// liftCause tells why ev[i] lifted fault f. A lift without a source may still say in words that its phase ended.
+func (t *trace) liftCause(f, i int) cause {
+	switch e, phase := t.ev[i], t.spec.Faults[f].Phase; {
+	case e.Source == "end":
+		return byTheEnd
+	case e.Source == sourceExit:
+		return byExit
+	case e.Source == "phase" || phase != "" && e.Text == "phase "+phase+" ended":
+		for _, end := range slices.Backward(t.all(timeline.PhaseEnd, 0, i+1)) {
+			if t.ev[end].Phase == phase {
+				if t.ev[end].Source == sourceExit {
+					return byExit
+				}
+				break
+			}
+		}
+		return byPhase
+	}
+	return byItself
 }
 
 func (t *trace) openSpan(f int) *span {
@@ -95,12 +130,13 @@ func (t *trace) lastFirstBite() int {
 }
 
 // lifted returns the position of the last lift of fault f when it really was lifted during observation and stayed off, else -1.
+// A fault that went off only because the service was gone was not lifted for that service.
 func (t *trace) lifted(f int) int {
 	n := len(t.faults[f])
 	if n == 0 {
 		return -1
 	}
-	if s := t.faults[f][n-1]; s.lift >= 0 && !s.atEnd && s.lift < t.end {
+	if s := t.faults[f][n-1]; s.lift >= 0 && s.cause != byTheEnd && s.cause != byExit && s.lift < t.end {
 		return s.lift
 	}
 	return -1
@@ -117,6 +153,18 @@ func (t *trace) lastLift() int {
 		last = max(last, l)
 	}
 	return last
+}
+
+// throughPhase reports whether every fault that was lifted was lifted because the service got through its phase.
+func (t *trace) throughPhase() bool {
+	for f := range t.faults {
+		for _, s := range t.faults[f] {
+			if s.lift >= 0 && s.lift < t.end && s.cause != byPhase {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // faultOn reports whether a fault was on dependency dep at some time from..to (ms).
@@ -181,7 +229,7 @@ func (t *trace) faultSpans() []FaultSpan {
 			out[f].FirstBiteMS = ref(t.ms(b))
 		}
 		if last := spans[len(spans)-1]; last.lift >= 0 {
-			out[f].LiftedMS, out[f].LiftedAtEnd = ref(t.ms(last.lift)), last.atEnd
+			out[f].LiftedMS, out[f].LiftedAtEnd = ref(t.ms(last.lift)), last.cause == byTheEnd
 		}
 	}
 	for _, e := range t.ev {

@@ -1,7 +1,9 @@
 package contracts
 
 import (
+	"cmp"
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -59,6 +61,20 @@ func lift(ms float64, fault string) timeline.Event {
 
 func liftAtEnd(ms float64, fault string) timeline.Event {
 	return timeline.Event{MS: ms, Kind: timeline.FaultLifted, Fault: fault, Source: "end"}
+}
+
+// liftBecause is a lift with its reason in words and as a source.
+func liftBecause(ms float64, text, source string) timeline.Event {
+	return timeline.Event{MS: ms, Kind: timeline.FaultLifted, Fault: "f1", Text: text, Source: source}
+}
+
+// gone is an exit in the database phase that ends the phase, and with it the fault, in the order in which a runner may see it.
+func gone(phase, exit, lift float64) []timeline.Event {
+	end := ends(phase, "database")
+	end.Source = "exit"
+	all := []timeline.Event{end, liftBecause(lift, "phase database ended", ""), exits(exit, 3)}
+	slices.SortStableFunc(all, func(a, b timeline.Event) int { return cmp.Compare(a.MS, b.MS) })
+	return all
 }
 
 func claims(ms float64) timeline.Event { return timeline.Event{MS: ms, Kind: timeline.ReadyClaim} }

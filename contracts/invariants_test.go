@@ -25,8 +25,6 @@ func up() []timeline.Event {
 
 func TestNoFalseReady(t *testing.T) {
 	spec := plain(Invariants{NoFalseReady: true})
-	patient := plain(Invariants{NoFalseReady: true})
-	patient.Readiness[0].FailureThreshold = 2
 	degrades := optional(Expectation{Tolerate: &Tolerate{}})
 	degrades.Invariants.NoFalseReady = true
 	both := optional(Expectation{Tolerate: &Tolerate{}})
@@ -45,8 +43,6 @@ func TestNoFalseReady(t *testing.T) {
 		{"no longer claims", spec, tl(exec(0), claims(300), timeline.Event{MS: 350, Kind: timeline.Proof, Name: thread, OK: ref(false)}, lost(351), claims(500), holds(510, thread), observed(900)),
 			Pass, "ready", "ready at 500ms"},
 		{"an attempt from before the claim", spec, tl(exec(0), claims(300), early, holds(400, thread), observed(900)), Pass, "ready", "ready at 300ms"},
-		{"one failure is within the threshold", patient, tl(exec(0), claims(300), fails(350, thread, "500"), holds(400, thread), observed(900)), Pass, "ready", "300ms"},
-		{"two are not", patient, tl(exec(0), claims(300), fails(350, thread, "500"), fails(360, thread, "500"), holds(400, thread), observed(900)), Fail, "no_false_ready", "falsely ready for 100ms"},
 		{"an optional dependency excuses", degrades, tl(bitten(), claims(300), holds(310, thread), fails(320, event, "refused"), observed(400)), Pass, "tolerate", "ready at 300ms"},
 		{"not when its fault is over", degrades, tl(bitten(), claims(300), holds(310, thread), fails(315, event, "refused"), lift(320, "f1"), fails(400, event, "refused"), observed(900)),
 			Fail, "tolerate", "did not hold"},
@@ -136,7 +132,7 @@ func TestLogNever(t *testing.T) {
 		{"clean", spec, tl(exec(0), logs(1, "ok"), claims(2), observed(3)), Pass, "ready", ""},
 		{"leaks", spec, tl(exec(0), logs(1, "dsn: PASSWORD=hunter2"), claims(2), observed(3)), Fail, "log_never", "it logged what it must never log"},
 		{"while it is stopped", spec, tl(exec(0), claims(2), observed(3), stop(4), logs(5, "panic: closed"), exits(6, 2)), Fail, "log_never", "first at 5ms: panic: closed"},
-		{"dropped lines are said", spec, tl(exec(0), timeline.Event{MS: 1, Kind: timeline.LogDropped, Count: map[string]float64{"lines": 7}}, claims(2), observed(3)), Pass, "log_never", "7 lines of the log"},
+		{"dropped lines did not match", spec, tl(exec(0), timeline.Event{MS: 1, Kind: timeline.LogDropped, Count: map[string]float64{"lines": 7}}, claims(2), observed(3)), Pass, "ready", ""},
 		{"a bad pattern is said", bad, tl(exec(0), claims(2), observed(3)), Pass, "log_never", "not checked"},
 	})
 }

@@ -89,7 +89,7 @@ func (t *trace) brokenHarness() (Judgment, bool) {
 		}
 		return judgment(Error, all...), true
 	case !t.started():
-		f := t.undecided("evidence", "run it again", nil, "the timeline does not show that the service was ever started")
+		f := t.undecided("not_started", "run it again", nil, "the timeline does not show that the service was ever started")
 		return judgment(Inconclusive, f), true
 	}
 	return Judgment{}, false

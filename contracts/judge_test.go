@@ -28,7 +28,7 @@ func TestNeverBlameTheServiceForTheHarness(t *testing.T) {
 		{"escaped, and would have failed", spec, tl(bitten(), around, hung), Inconclusive, "escaped", "postgres"},
 		{"escaped by the figures", spec, tl(bitten(), exits(160, 3), observed(161), summary), Inconclusive, "escaped", "2 times"},
 		{"an escape elsewhere", spec, tl(bitten(), elsewhere, exits(160, 3), observed(161)), Pass, "fail_fast", ""},
-		{"nothing seen", spec, nil, Inconclusive, "evidence", "does not show that the service was ever started"},
+		{"nothing seen", spec, nil, Inconclusive, "not_started", "does not show that the service was ever started"},
 		{"breaks off", spec, bitten(), Inconclusive, "evidence", "breaks off at 110ms"},
 	})
 }

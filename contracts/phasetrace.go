@@ -30,7 +30,7 @@ func (t *trace) phases() []phase {
 				finish(i)
 				open = len(out)
 				out = append(out, phase{PhaseSpan: PhaseSpan{Name: e.Phase, BeginMS: e.MS, Exact: !e.Inexact}, run: r, begin: i, end: -1})
-			case e.Kind == timeline.PhaseEnd && open >= 0 && out[open].Name == e.Phase:
+			case e.Kind == timeline.PhaseEnd && e.Source != sourceExit && open >= 0 && out[open].Name == e.Phase:
 				out[open].Exact = out[open].Exact && !e.Inexact
 				finish(i)
 			}

@@ -149,7 +149,7 @@ func (t *trace) liesWithin(c claim, to int) []lie {
 		}
 	}
 	var found []lie
-	fails, good := map[string]int{}, map[string]bool{}
+	good := map[string]bool{}
 	held, open := false, -1 // every proof has held once since the claim; the lie that is going on
 	for i := c.at + 1; i < to; i++ {
 		e := t.ev[i]
@@ -158,8 +158,8 @@ func (t *trace) liesWithin(c claim, to int) []lie {
 		}
 		p := byName[e.Name]
 		if *e.OK || t.excuse(p, i, c.degraded) != "" {
-			fails[p.Name], good[p.Name] = 0, true
-		} else if fails[p.Name]++; t.counts(c, i) && fails[p.Name] >= p.FailureThreshold {
+			good[p.Name] = true
+		} else if t.counts(c, i) {
 			good[p.Name] = false
 			if open < 0 {
 				open = len(found)

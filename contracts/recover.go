@@ -25,10 +25,6 @@ func (t *trace) recovers(c Recover) finding {
 		return t.notReady(rule, t.ms(lift), since, c.Within)
 	}
 	proofs := t.proofsHold(rule, t.required)
-	if proofs.state == Violated && t.tooShort(t.ms(lift), c.Within) {
-		return t.undecided(rule, "raise service.budget, or let the fault end earlier", t.lastFailures(),
-			"proofs were still failing when observation ended, %s %s; it is allowed %s", Millis(t.endMS()-t.ms(lift)), since, c.Within)
-	}
 	if proofs.state != Held {
 		return proofs
 	}

@@ -13,7 +13,7 @@ type Entry struct {
 // start it the same way become inconclusive, whatever they seemed to show. It returns the judgments in the order of entries.
 //
 // A control whose service did become ready with every proof, but which violates an invariant, fails for itself and spoils nothing:
-// the experiments stand on a start that works. A harness error stays one, and so does an interruption.
+// the experiments stand on a start that works, unless they were not run because of it. A harness error stays one, and so does an interruption.
 func Settle(entries []Entry) []Judgment {
 	cause := map[string]Judgment{}
 	for _, e := range entries {
@@ -21,10 +21,19 @@ func Settle(entries []Entry) []Judgment {
 			cause[e.Start] = e.Judgment
 		}
 	}
+	failed := map[string]Judgment{} // a control did not pass, for whatever reason
+	for _, e := range entries {
+		if _, known := failed[e.Start]; !known && e.Control && e.Judgment.Verdict != Pass && !e.Judgment.interrupted() {
+			failed[e.Start] = e.Judgment
+		}
+	}
 	out := make([]Judgment, len(entries))
 	for i, e := range entries {
 		out[i] = e.Judgment
 		c, spoiled := cause[e.Start]
+		if !spoiled && e.Judgment.neverStarted() {
+			c, spoiled = failed[e.Start] // it was not even run
+		}
 		if spoiled && !e.Control && e.Judgment.Verdict != Error && !e.Judgment.interrupted() {
 			out[i] = Judgment{Verdict: Inconclusive, Reasons: []Reason{c.asCause()}}
 		}
@@ -53,6 +62,10 @@ func (j Judgment) SetUpFailed() bool {
 		}
 	}
 	return false
+}
+
+func (j Judgment) neverStarted() bool {
+	return len(j.Reasons) > 0 && j.Reasons[0].Rule == "not_started"
 }
 
 func (j Judgment) interrupted() bool {

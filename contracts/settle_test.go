@@ -35,6 +35,10 @@ func TestSettle(t *testing.T) {
 	assert.Equal(t, []Verdict{Pass, Pass, Inconclusive}, verdicts(control("a", sound), trial("a", pass), control("a", cut)), "an interruption keeps what was judged")
 	assert.Equal(t, []Verdict{Fail, Fail}, verdicts(control("a", judged(Fail, "phase_order", Violated)), trial("a", fail)), "a violation on its own evidence spoils nothing")
 
+	assert.Equal(t, []Verdict{Fail, Inconclusive}, verdicts(control("a", judged(Fail, "phase_order", Violated)), trial("a", judged(Inconclusive, "not_started", Undecided))))
+	skipped := Settle([]Entry{control("a", judged(Fail, "phase_order", Violated)), trial("a", judged(Inconclusive, "not_started", Undecided))})[1]
+	assert.Equal(t, "control", skipped.Reasons[0].Rule, "a trial that was not run because of its control says so")
+
 	got := Settle([]Entry{control("a", broken), trial("a", fail)})[1]
 	assert.Equal(t, []Reason{{Rule: "control", State: Undecided, Text: "the control trial (no fault) did not pass: it exited with code 1 at 10ms",
 		Next: "make the control pass first; the experiments mean nothing without it: set DATABASE_URL"}}, got.Reasons)

@@ -37,8 +37,6 @@ type Dependency struct {
 type Proof struct {
 	Name  string   `json:"name"`
 	Needs []string `json:"needs,omitempty"`
-	// FailureThreshold is how many attempts in a row must fail before a failure counts against a claim to be ready. 0 means 1.
-	FailureThreshold int `json:"failure_threshold,omitempty"`
 }
 
 // Fault is a declared fault in words.

@@ -2,7 +2,8 @@ package contracts
 
 import "slices"
 
-// tolerate checks that the service is ready within Within of its start while a fault is still on.
+// tolerate checks that the service is ready within Within of its start while a fault is still on. A fault that lasts for a phase
+// was tolerated when the service got through that phase: it was the service that ended it.
 func (t *trace) tolerate(c Tolerate) finding {
 	const rule = "tolerate"
 	allowed := within(c.Within, t.spec.Budget, defaultWithin)
@@ -14,11 +15,14 @@ func (t *trace) tolerate(c Tolerate) finding {
 	if ready > allowed.MS() {
 		return t.violates(rule, "", []int{stands.at}, "it was ready only at %s (allowed %s) with %s on", Millis(ready), allowed, t.faultWords())
 	}
-	if lift := t.lastLift(); lift >= 0 && lift < stands.at {
+	with := t.faultWords() + " on"
+	if lift := t.lastLift(); lift >= 0 && lift < stands.at && t.throughPhase() {
+		with += " until its phase ended"
+	} else if lift >= 0 && lift < stands.at {
 		return t.notApplicable(rule, "expect recover, or keep the fault on (until: ready)", []int{lift, stands.at},
 			"%s, before it was ready at %s: nothing was left to tolerate", t.liftAt(lift), Millis(ready))
 	}
-	return merge(t.holds(rule, []int{stands.at}, "it was ready at %s (allowed %s) with %s on", Millis(ready), allowed, t.faultWords()),
+	return merge(t.holds(rule, []int{stands.at}, "it was ready at %s (allowed %s) with %s", Millis(ready), allowed, with),
 		t.proofsHold(rule, t.required))
 }
 

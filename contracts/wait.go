@@ -31,8 +31,11 @@ func (t *trace) wait() finding {
 
 // waited checks one stretch ev[s.armed:to].
 func (t *trace) waited(rule string, s span, to int) finding {
-	for i := s.armed + 1; i < to; i++ {
+	for i := s.armed + 1; i < t.stop; i++ {
 		e := t.ev[i]
+		if i >= to && (s.cause != byExit || e.Kind != timeline.Exit) {
+			continue // where its exit lifted the fault, the exit may be written down after the lift
+		}
 		switch e.Kind {
 		case timeline.ReadyClaim:
 			return t.violates(rule, "", []int{s.armed, i}, "it claimed to be ready at %s while %s was on since %s", Millis(e.MS), t.faultWords(), Millis(t.ms(s.armed)))

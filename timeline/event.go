@@ -13,18 +13,20 @@ const (
 	Exec Kind = "exec"
 	// Log: a line the service wrote. Stream, Text (without ANSI sequences).
 	Log Kind = "log"
-	// LogDropped: lines were left out of the timeline (never out of the log file). Count["lines"].
+	// LogDropped: lines were left out of the timeline (never out of the log file). Count["lines"]. Lines that an expectation
+	// or an invariant looks for are not left out.
 	LogDropped Kind = "log.dropped"
 	// PhaseBegin: a phase began. Phase, Source (log, connect, http, notify, mark, ready), Inexact.
 	PhaseBegin Kind = "phase.begin"
-	// PhaseEnd: a phase ended. Phase, Source, Inexact.
+	// PhaseEnd: a phase ended. Phase, Source ("exit" when only because the service exited), Inexact.
 	PhaseEnd Kind = "phase.end"
 	// FaultArmed: a fault came on. Fault, Dependency, Text (the fault in words).
 	FaultArmed Kind = "fault.armed"
 	// FaultBite: the fault met its first connection or byte since it was armed. Fault, Dependency, Connection, Text.
 	FaultBite Kind = "fault.bite"
 	// FaultLifted: the fault went off. Fault, Dependency. Text says why (its phase ended, its time was over, end of trial).
-	// Source is "end" when it was lifted only because the trial was over.
+	// Source is "end" when it was lifted only because the trial was over, "exit" when its phase ended only because the service
+	// exited, "phase" when the service got through the phase that the fault lasts for, "" otherwise.
 	FaultLifted Kind = "fault.lifted"
 	// FaultSummary: the figures of a fault at the end. Fault, Dependency, Count: connections_hit, bytes_hit, escaped.
 	FaultSummary Kind = "fault.summary"
