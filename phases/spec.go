@@ -1,7 +1,3 @@
-// Package phases knows the startup phases of a service and how each is recognised.
-//
-// It is pure: a Tracker is fed with what was seen (log lines, connects, datagrams, marks, polls) and answers which phases
-// began or ended. It reads no pipe and polls nothing; the runner does, under one lock, so that phases are exact.
 package phases
 
 import "github.com/chaos-startup/chaos/timeline"
@@ -9,10 +5,11 @@ import "github.com/chaos-startup/chaos/timeline"
 // Spec declares the phases of a service: either the shorthand (Pattern) or the long form (List), or neither.
 type Spec struct {
 	// Pattern is one regular expression with a group named phase that names them all; Order lists them. The matched name is compared
-	// with Order without regard to case.
+	// with Order without regard to case, and reported as Order spells it.
 	Pattern string   `yaml:"pattern"`
 	Order   []string `yaml:"order"`
-	// Ends is an optional regular expression with a group named phase: a match ends that phase. Without it a phase ends when the next begins.
+	// Ends is an optional regular expression with a group named phase: a match ends that phase if it is the present one. Without it a
+	// phase ends when the next begins.
 	Ends    string                       `yaml:"ends"`
 	Budgets map[string]timeline.Duration `yaml:"budgets"`
 
@@ -30,7 +27,7 @@ type Phase struct {
 // Match is one way to recognise a moment. Exactly one field is set.
 type Match struct {
 	Log     string `yaml:"log"`     // regular expression on a line of stdout or stderr, ANSI sequences stripped
-	Connect string `yaml:"connect"` // the first connection to that dependency
+	Connect string `yaml:"connect"` // the first connection to that dependency (as ends: the first since the phase began)
 	HTTP    *HTTP  `yaml:"http"`    // polled, therefore never exact
 	Notify  string `yaml:"notify"`  // an sd_notify assignment, for example READY=1
 	Mark    string `yaml:"mark"`    // a POST to $CHAOS_MARK_URL/<mark>
