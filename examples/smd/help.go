@@ -5,6 +5,7 @@ import (
 	"io"
 )
 
+// #nosec G101 -- an example, not a credential
 const helpHead = `smd: the reference service with a seven-phase startup
 
   smd [flags]                            the service

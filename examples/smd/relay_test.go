@@ -61,8 +61,16 @@ func (r *relay) set(mode string) {
 
 // tripOn shuts the relay as soon as the service sends text.
 func (r *relay) tripOn(text string) *relay {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.trip = []byte(text)
 	return r
+}
+
+func (r *relay) trips(chunk []byte) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.trip) > 0 && bytes.Contains(chunk, r.trip)
 }
 
 func (r *relay) count() int {
@@ -122,7 +130,7 @@ func (r *relay) serve(client net.Conn, mode string) {
 	buffer := make([]byte, 32<<10)
 	for {
 		n, err := client.Read(buffer)
-		if len(r.trip) > 0 && bytes.Contains(buffer[:n], r.trip) {
+		if r.trips(buffer[:n]) {
 			r.set(shut)
 			return
 		}
