@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -96,6 +97,15 @@ func (s *suite) startDependencies(ctx context.Context) error {
 	}
 	wg.Wait()
 	return errors.Join(errs...)
+}
+
+// is says whether target is the dependency's real address. A host name means loopback or whatever it resolves to: then the port decides.
+func (u *upstream) is(target netip.AddrPort) bool {
+	if a, err := netip.ParseAddrPort(u.address); err == nil {
+		return a == target || a.Port() == target.Port() && a.Addr().IsLoopback() && target.Addr().IsLoopback()
+	}
+	_, port, err := net.SplitHostPort(u.address)
+	return err == nil && port == strconv.Itoa(int(target.Port()))
 }
 
 func (u *upstream) describe() string {
@@ -199,7 +209,7 @@ func awaitUpstream(ctx context.Context, u *upstream, limit time.Duration) error 
 			defer close(gone)
 			select {
 			case <-u.process.Done():
-				cancel(fmt.Errorf("it exited (%s) before it was ready; its last lines:\n%s", describeExit(u.process.Exit()), u.tail))
+				cancel(fmt.Errorf("it exited (%s) before it was ready; its last lines:\n%s", u.process.Exit(), u.tail))
 			case <-ctx.Done():
 			}
 		}()
@@ -224,17 +234,10 @@ func (u *upstream) failure() error {
 	}
 	select {
 	case <-u.process.Done():
-		return fmt.Errorf("dependency %s exited (%s) while trials ran; its last lines:\n%s", u.spec.Name, describeExit(u.process.Exit()), u.tail)
+		return fmt.Errorf("dependency %s exited (%s) while trials ran; its last lines:\n%s", u.spec.Name, u.process.Exit(), u.tail)
 	default:
 		return nil
 	}
-}
-
-func describeExit(e process.Exit) string {
-	if e.Signal != 0 {
-		return "signal " + e.Signal.String()
-	}
-	return "exit code " + strconv.Itoa(e.Code)
 }
 
 func (s *suite) stopDependencies(ctx context.Context) error {

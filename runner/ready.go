@@ -319,12 +319,25 @@ type poll struct {
 	timing probes.Timing
 }
 
-// pollPhase asks whether a phase began, until it did or ctx ends.
+// pollPhase asks whether a phase began or ended, until it did or ctx ends. An end is only taken while its phase is on.
 func (t *trial) pollPhase(ctx context.Context, p poll) {
-	if _, err := probes.Poll(ctx, p.probe, p.timing, nil); err != nil {
-		return
+	for ctx.Err() == nil {
+		if _, err := probes.Poll(ctx, p.probe, p.timing, nil); err != nil {
+			return
+		}
+		var changes []phases.Change
+		t.gate.Do(func() {
+			changes = t.tracker.Polled(p.Phase, p.Begins)
+			t.apply(changes)
+		})
+		if len(changes) > 0 {
+			return
+		}
+		select {
+		case <-time.After(p.timing.Interval):
+		case <-ctx.Done():
+		}
 	}
-	t.gate.Do(func() { t.apply(t.tracker.Polled(p.Phase, p.Begins)) })
 }
 
 func shorten(s string, n int) string {

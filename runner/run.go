@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/chaos-startup/chaos/experiments"
@@ -155,7 +156,8 @@ func (s *suite) build(ctx context.Context) error {
 	s.o.On(Progress{Kind: Building, Text: strings.Join(argv, " ")})
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...) // #nosec G204 -- the file's author says what is built
 	cmd.Dir = s.plan.File.Dir
-	process.KillGroupOnCancel(cmd)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) } // compilers start more processes
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("service.build: %s: %w: its last lines:\n%s", strings.Join(argv, " "), err, lastLines(out))

@@ -2,7 +2,6 @@ package runner
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -52,10 +51,12 @@ type trial struct {
 	crowdMu    sync.Mutex
 	crowd      map[string]int // events by dependency and kind, to bound them
 
-	claims   claims
-	readyLog *regexp.Regexp
-	lifts    atomic.Int64  // how many faults were lifted
-	woken    chan struct{} // something changed: look again
+	claims     claims
+	readyProbe probes.Probe   // the service claims readiness by a probe
+	readyLog   *regexp.Regexp // or by a log line
+	polls      []poll
+	lifts      atomic.Int64  // how many faults were lifted
+	woken      chan struct{} // something changed: look again
 }
 
 // dependency is a dependency as one trial sees it: a proxy of its own before the shared upstream.
