@@ -125,7 +125,7 @@ func TestBehaviours(t *testing.T) {
 		{"latency", map[string]any{"connect": true}, " connect filter", func(b Behaviour) bool {
 			return b.Connect(rand.New(rand.NewPCG(1, 2))) == 100*time.Millisecond
 		}},
-		{"slow_close", nil, " filter", func(b Behaviour) bool { return only(b, Downstream) }},
+		{"slow_close", nil, " filter", func(b Behaviour) bool { return only(b, Downstream) && b.BitesEnd }},
 		{"limit_data", nil, " filter", func(b Behaviour) bool { return only(b, Downstream) }},
 	} {
 		b := behaviour(t, c.kind, c.value)

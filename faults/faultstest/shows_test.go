@@ -1,0 +1,174 @@
+package faultstest_test
+
+import (
+	"io"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// How each fault looks from outside. Times have lower bounds only: a loaded machine is late, never early.
+
+func refuses(errno syscall.Errno) func(*testing.T, *bench, *client) {
+	return func(t *testing.T, b *bench, old *client) {
+		if !b.intercepted {
+			errno = syscall.ECONNREFUSED // all that a closed port can say
+		}
+		for range 3 {
+			_, err := b.dial(t, b.faulty)
+			assert.ErrorIs(t, err, errno)
+		}
+		assert.NoError(t, old.echoes("open connections go on"))
+	}
+}
+
+func cuts(t *testing.T, b *bench, old *client) {
+	_, err := old.in.ReadByte()
+	assert.ErrorIs(t, err, syscall.ECONNRESET, "idle, and reset nevertheless")
+	_, err = b.dial(t, b.faulty)
+	assert.ErrorIs(t, err, syscall.ECONNREFUSED)
+}
+
+func flaps(t *testing.T, b *bench, old *client) {
+	_, err := old.in.ReadByte()
+	assert.ErrorIs(t, err, syscall.ECONNRESET)
+	// Down, up, down, up: whatever the moments at which this is run, each must come in the end.
+	deadline := time.Now().Add(patience)
+	for turn := range 4 {
+		want := turn%2 == 1
+		for b.works(t, b.faulty) == nil != want {
+			require.True(t, time.Now().Before(deadline), "turn %d never came", turn)
+			<-time.After(5 * time.Millisecond) // the other side is the clock; there is nothing to wait on
+		}
+	}
+}
+
+func closesAtOnce(t *testing.T, b *bench, old *client) {
+	all, err := b.mustDial(t).rest()
+	assert.NoError(t, err, "FIN, not RST")
+	assert.Empty(t, all)
+	assert.NoError(t, old.echoes("open connections go on"))
+}
+
+func resets(t *testing.T, b *bench, old *client) {
+	_, err := old.in.ReadByte()
+	assert.ErrorIs(t, err, syscall.ECONNRESET, "idle, and reset nevertheless")
+	assert.ErrorIs(t, b.works(t, b.faulty), syscall.ECONNRESET)
+}
+
+func resetsLate(t *testing.T, b *bench, old *client) {
+	assert.NoError(t, old.echoes("in time"))
+	_, err := old.in.ReadByte()
+	assert.ErrorIs(t, err, syscall.ECONNRESET)
+	assert.GreaterOrEqual(t, time.Since(b.armed), delay)
+}
+
+func resetsAfter7(t *testing.T, b *bench, old *client) {
+	got, err := b.spoken(t)
+	assert.ErrorIs(t, err, syscall.ECONNRESET)
+	assert.Equal(t, greeting+"m", got)
+	assert.NoError(t, old.echoes("five5"), "6 of 7 bytes")
+	assert.NoError(t, old.says("more"))
+	got, err = old.rest()
+	assert.ErrorIs(t, err, syscall.ECONNRESET)
+	assert.Equal(t, "m", got)
+}
+
+// spoken says "more" on a new connection and returns all that is answered.
+func (b *bench) spoken(t *testing.T) (string, error) {
+	t.Helper()
+	c := b.mustDial(t)
+	require.NoError(t, c.says("more"))
+	return c.rest()
+}
+
+func swallows(t *testing.T, b *bench, old *client) {
+	c := b.mustDial(t)
+	assert.NoError(t, c.says("swallowed"))
+	assert.NoError(t, old.says("swallowed"))
+	assert.NoError(t, c.silent())
+	assert.NoError(t, old.silent())
+	assert.False(t, b.heard("swallowed"))
+}
+
+func withholds(t *testing.T, b *bench, old *client) {
+	c := b.mustDial(t)
+	assert.NoError(t, c.silent())
+	assert.NoError(t, old.says("withheld"))
+	assert.NoError(t, old.silent())
+	assert.False(t, b.heard("withheld"))
+}
+
+func timesOut(t *testing.T, b *bench, old *client) {
+	assert.NoError(t, old.says("swallowed"))
+	all, err := old.rest()
+	assert.NoError(t, err, "FIN, not RST")
+	assert.Empty(t, all)
+	assert.GreaterOrEqual(t, time.Since(b.armed), delay)
+	begun := time.Now()
+	all, err = b.mustDial(t).rest()
+	assert.NoError(t, err)
+	assert.Empty(t, all)
+	assert.GreaterOrEqual(t, time.Since(begun), delay)
+	assert.False(t, b.heard("swallowed"))
+}
+
+// isLate: an echo on an open connection takes that long at least, and so does the greeting on a new one.
+func isLate(echo, fresh time.Duration) func(*testing.T, *bench, *client) {
+	return func(t *testing.T, b *bench, old *client) {
+		begun := time.Now()
+		assert.NoError(t, old.echoes("late"))
+		assert.GreaterOrEqual(t, time.Since(begun), echo)
+		begun = time.Now()
+		assert.NoError(t, b.mustDial(t).greeted())
+		assert.GreaterOrEqual(t, time.Since(begun), fresh)
+	}
+}
+
+func isNarrow(t *testing.T, _ *bench, old *client) {
+	begun := time.Now()
+	assert.NoError(t, old.echoes(strings.Repeat("x", 300)))
+	assert.GreaterOrEqual(t, time.Since(begun), 250*time.Millisecond, "300 bytes at 1 KB/s")
+}
+
+func isSliced(t *testing.T, _ *bench, old *client) {
+	begun := time.Now()
+	assert.NoError(t, old.echoes(strings.Repeat("0123456789abcdef", 4)))
+	assert.GreaterOrEqual(t, time.Since(begun), 150*time.Millisecond, "16 pieces, 10 ms apart")
+}
+
+func closesLate(t *testing.T, b *bench, _ *client) {
+	c := b.mustDial(t)
+	assert.NoError(t, c.greeted())
+	begun := time.Now()
+	assert.NoError(t, c.echoes("bye"))
+	_, err := c.in.ReadByte()
+	assert.ErrorIs(t, err, io.EOF)
+	assert.GreaterOrEqual(t, time.Since(begun), delay)
+}
+
+func limitsTo0(t *testing.T, b *bench, old *client) {
+	got, err := b.mustDial(t).rest()
+	assert.NoError(t, err, "FIN, not RST")
+	assert.Empty(t, got)
+	assert.NoError(t, old.says("acted on"))
+	got, err = old.rest()
+	assert.NoError(t, err)
+	assert.Empty(t, got)
+	assert.True(t, b.heard("acted on"), "only the answer is lost")
+}
+
+func limitsTo7(t *testing.T, b *bench, old *client) {
+	got, err := b.spoken(t)
+	assert.NoError(t, err, "FIN, not RST")
+	assert.Equal(t, greeting+"m", got)
+	assert.NoError(t, old.echoes("five5"), "6 of 7 bytes")
+	assert.NoError(t, old.says("more"))
+	got, err = old.rest()
+	assert.NoError(t, err)
+	assert.Equal(t, "m", got)
+}
