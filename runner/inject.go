@@ -3,6 +3,7 @@ package runner
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"sync"
 	"time"
 
@@ -15,8 +16,8 @@ import (
 // arms is on before the next byte passes; its timers take the gate themselves.
 type injector struct {
 	items  []*injection
-	arm    func(i *injection)
-	lift   func(i *injection)
+	on     func(i *injection) // the proxy lets it act
+	off    func(i *injection)
 	record func(timeline.Event)
 	hold   func(func()) // runs a function with the gate held
 	wake   func()       // tells the trial that something changed
@@ -174,18 +175,18 @@ func (in *injector) begin(i *injection) {
 		i.stage = delaying
 		in.later(i, i.After.D(), func() {
 			if i.stage == delaying {
-				in.on(i)
+				in.turnOn(i)
 			}
 		})
 		return
 	}
-	in.on(i)
+	in.turnOn(i)
 }
 
-func (in *injector) on(i *injection) {
+func (in *injector) turnOn(i *injection) {
 	i.stage = armed
 	in.record(timeline.Event{Kind: timeline.FaultArmed, Fault: i.id, Dependency: i.On, Text: i.Fault.String()})
-	in.arm(i)
+	in.on(i)
 	if i.For > 0 {
 		in.later(i, i.For.D(), func() {
 			if i.stage == armed {
@@ -208,7 +209,7 @@ func (in *injector) end(i *injection, why, source string) {
 		i.stage = waiting
 	}
 	if was == armed {
-		in.lift(i)
+		in.off(i)
 		in.record(timeline.Event{Kind: timeline.FaultLifted, Fault: i.id, Dependency: i.On, Text: why, Source: source})
 	}
 	in.wake()
@@ -239,6 +240,11 @@ func (in *injector) busy() bool {
 		}
 	}
 	return false
+}
+
+// armed says whether a fault on dependency is on.
+func (in *injector) armed(dependency string) bool {
+	return slices.ContainsFunc(in.items, func(i *injection) bool { return i.On == dependency && i.stage == armed })
 }
 
 // gated says whether a fault on dependency still depends on what the service says, so that the proxy must look first.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"regexp"
+	"slices"
 	"sync"
 	"time"
 
@@ -20,6 +21,7 @@ const proofWindow = 2 * time.Second
 // proof is a rendered proof of readiness.
 type proof struct {
 	name   string
+	needs  []string
 	probe  probes.Probe
 	timing probes.Timing
 }
@@ -117,7 +119,7 @@ func (t *trial) renderProbes(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("readiness %q: %w", p.Name, err)
 		}
-		t.readiness = append(t.readiness, proof{name: p.Name, probe: probe, timing: spec.Timing()})
+		t.readiness = append(t.readiness, proof{name: p.Name, needs: p.Needs, probe: probe, timing: spec.Timing()})
 	}
 	if t.service.Ready == nil {
 		return nil
@@ -250,7 +252,7 @@ func (t *trial) prove(ctx context.Context) bool {
 			if !claimed || ctx.Err() != nil {
 				return false
 			}
-			if !ok {
+			if !ok && !t.excused(p) {
 				failed = append(failed, p)
 			}
 		}
@@ -264,6 +266,22 @@ func (t *trial) prove(ctx context.Context) bool {
 			return false
 		}
 	}
+}
+
+// excused says whether a proof needs an optional dependency that is under a fault right now: that it fails is no news, and asking it again
+// would only make the service try that dependency again.
+func (t *trial) excused(p proof) bool {
+	for _, d := range t.plan.Dependencies {
+		if !d.Required && slices.Contains(p.needs, d.Name) && t.faulted(d.Name) {
+			return true
+		}
+	}
+	return false
+}
+
+func (t *trial) faulted(dependency string) (on bool) {
+	t.gate.Do(func() { on = t.injector.armed(dependency) })
+	return on
 }
 
 // attempt asks one proof once and, if it failed, whether the service still claims to be ready.

@@ -127,8 +127,8 @@ func (t *trial) prepareJudging(context.Context) error {
 	t.injector.hold = t.gate.Do
 	t.injector.wake = t.changed
 	t.injector.record = t.recordFault
-	t.injector.arm = func(i *injection) { t.dependency(i.On).proxy.Arm(i.id) }
-	t.injector.lift = func(i *injection) {
+	t.injector.on = func(i *injection) { t.dependency(i.On).proxy.Arm(i.id) }
+	t.injector.off = func(i *injection) {
 		t.dependency(i.On).proxy.Lift(i.id)
 		t.lifts.Add(1)
 	}
