@@ -64,18 +64,28 @@ func readChild() error {
 	if err != nil {
 		return nil // no child to try with; the connect above has to do
 	}
-	r, w, err := os.Pipe()
+	in, hold, err := os.Pipe()
 	if err != nil {
 		return err
 	}
-	defer closeAll(r, w)
-	child, err := os.StartProcess(sh, []string{sh, "-c", "read line"}, &os.ProcAttr{Files: []*os.File{r, nil, nil}, Sys: attributes(nil)})
+	defer closeAll(in, hold)
+	hear, out, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer closeAll(hear, out)
+	child, err := os.StartProcess(sh, []string{sh, "-c", "echo; read line"}, &os.ProcAttr{Files: []*os.File{in, out, nil}, Sys: attributes(nil)})
 	if err != nil {
 		return nil // no such program after all
 	}
 	starts.add(child.Pid)
 	defer starts.remove(child.Pid)
-	err = readStack(child.Pid)
+	closeAll(out)
+	// Until it speaks it may still be on its way from our memory to its own.
+	_, err = hear.Read(make([]byte, 1))
+	if err == nil {
+		err = readStack(child.Pid)
+	}
 	_ = child.Kill()
 	_, _ = child.Wait()
 	return err

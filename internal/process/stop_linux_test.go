@@ -102,7 +102,7 @@ func TestSurvivorsAreFoundAndKilled(t *testing.T) {
 			require.NoError(t, s.Err)
 			require.Len(t, s.Survivors, 1)
 			assert.Equal(t, pid, s.Survivors[0].PID)
-			assert.Contains(t, s.Survivors[0].Cmdline, "process.test")
+			assert.Equal(t, spec.Argv[0], s.Survivors[0].Cmdline)
 			assertGone(t, pid)
 			assertGone(t, p.PID())
 		})
@@ -245,4 +245,16 @@ func TestParseSocket(t *testing.T) {
 	assert.Equal(t, "127.0.0.1:5432", s.Remote.String())
 	_, _, ok = parseSocket("  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode")
 	assert.False(t, ok)
+}
+
+func TestBothWaysToKnowChildrenAgree(t *testing.T) {
+	spec := part("daemon", "wait")
+	lines := record(&spec)
+	p := start(t, spec)
+	child := childPID(t, lines)
+	want := []int{child}
+	assert.Equal(t, want, newTree().children(p.PID()))
+	assert.Equal(t, want, wholeTree().children(p.PID()))
+	assert.Contains(t, newTree().children(unix.Getpid()), p.PID())
+	assert.Contains(t, wholeTree().children(unix.Getpid()), p.PID())
 }

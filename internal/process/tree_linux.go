@@ -17,6 +17,12 @@ func newTree() *tree {
 	if kernelListsChildren() {
 		return &tree{}
 	}
+	return wholeTree()
+}
+
+// wholeTree looks at every process there is, for kernels without children
+// files.
+func wholeTree() *tree {
 	t := &tree{all: map[int][]int{}}
 	pids, _ := allPIDs()
 	for _, pid := range pids {
