@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -28,7 +29,10 @@ const (
 	silence  = 150 * time.Millisecond // for what must not
 )
 
-// server greets, echoes lines, and hangs up after the line "bye".
+// flood is far more than the sockets' buffers and Toxiproxy's chunks hold.
+var flood = strings.Repeat("0123456789abcde\n", 1<<16)
+
+// server greets, echoes lines, answers "flood" with a mebibyte, and hangs up after the line "bye".
 type server struct {
 	addr string
 	mu   sync.Mutex
@@ -80,7 +84,11 @@ func (s *server) talk(c net.Conn) {
 		s.mu.Lock()
 		s.got = append(s.got, line)
 		s.mu.Unlock()
-		if _, err := io.WriteString(c, line); err != nil || line == "bye\n" {
+		answer := line
+		if line == "flood\n" {
+			answer = flood
+		}
+		if _, err := io.WriteString(c, answer); err != nil || line == "bye\n" {
 			return
 		}
 	}

@@ -26,7 +26,10 @@ type exam struct {
 	unseen bool
 }
 
-const delay = 200 * time.Millisecond
+const (
+	delay = 200 * time.Millisecond
+	part  = 700_001 // bytes of a flood
+)
 
 func exams() []exam {
 	return []exam{
@@ -38,6 +41,7 @@ func exams() []exam {
 		{kind: "reset", shows: resets, leaves: broken},
 		{kind: "reset", value: delay, shows: resetsLate, leaves: broken},
 		{kind: "reset", value: map[string]any{"bytes": 7}, shows: resetsAfter7, leaves: broken},
+		{kind: "reset", value: map[string]any{"bytes": part}, shows: endsIn(syscall.ECONNRESET), leaves: working},
 		{kind: "blackhole", shows: swallows, leaves: dead},
 		{kind: "blackhole", value: "close", shows: swallows, leaves: ended},
 		{kind: "blackhole", value: "resume", shows: withholds, leaves: resumed},
@@ -51,6 +55,7 @@ func exams() []exam {
 		{kind: "slow_close", value: delay, shows: closesLate, leaves: working},
 		{kind: "limit_data", shows: limitsTo0, leaves: broken},
 		{kind: "limit_data", value: 7, shows: limitsTo7, leaves: broken},
+		{kind: "limit_data", value: part, shows: endsIn(nil), leaves: working},
 	}
 }
 

@@ -15,12 +15,13 @@ import (
 
 func refuses(errno syscall.Errno) func(*testing.T, *bench, *client) {
 	return func(t *testing.T, b *bench, old *client) {
+		want := errno
 		if !b.intercepted {
-			errno = syscall.ECONNREFUSED // all that a closed port can say
+			want = syscall.ECONNREFUSED // all that a closed port can say
 		}
 		for range 3 {
 			_, err := b.dial(t, b.faulty)
-			assert.ErrorIs(t, err, errno)
+			assert.ErrorIs(t, err, want)
 		}
 		assert.NoError(t, old.echoes("open connections go on"))
 	}
@@ -171,4 +172,16 @@ func limitsTo7(t *testing.T, b *bench, old *client) {
 	got, err = old.rest()
 	assert.NoError(t, err)
 	assert.Equal(t, "m", got)
+}
+
+// endsIn: exactly part of a long answer, then the error (nil: FIN).
+func endsIn(want error) func(*testing.T, *bench, *client) {
+	return func(t *testing.T, b *bench, _ *client) {
+		c := b.mustDial(t)
+		require.NoError(t, c.says("flood"))
+		got, err := c.rest()
+		assert.ErrorIs(t, err, want)
+		assert.Equal(t, part, len(got))
+		assert.True(t, strings.HasPrefix(greeting+flood, got), "and nothing else")
+	}
 }
