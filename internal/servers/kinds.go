@@ -76,12 +76,14 @@ func (k Kind) find() (string, bool) {
 }
 
 // versionOf makes the version in a path comparable: 1500 of
-// /usr/lib/postgresql/15/bin/postgres, 960 of 9.6, 0 where there is none.
+// /usr/lib/postgresql/15/bin/postgres, 960 of 9.6, 0 where there is none. The
+// last number in the path counts.
 func versionOf(path string) int {
+	version := 0
 	for part := range strings.SplitSeq(path, string(filepath.Separator)) {
 		if v, err := strconv.ParseFloat(part, 64); err == nil {
-			return int(v * 100)
+			version = int(v * 100)
 		}
 	}
-	return 0
+	return version
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"path/filepath"
+	"strings"
 	"syscall"
 
 	"github.com/jackc/pgx/v5"
@@ -113,6 +114,8 @@ func (p *postgres) connect(ctx context.Context, addr string) (version string, er
 	if err != nil {
 		return "", err
 	}
+	// Debian adds the name of its package: 15.18 (Debian 15.18-0+deb12u1).
+	version, _, _ = strings.Cut(version, " ")
 	p.force = number >= 130000
 	if _, err = p.pool.Exec(ctx, "CREATE DATABASE "+databaseUser); err != nil {
 		return "", fmt.Errorf("make database %s: %w", databaseUser, err)

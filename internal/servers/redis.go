@@ -63,6 +63,15 @@ func runRedis(ctx context.Context, path string, h *home, o Options) (*Server, er
 	r := &redisServer{daemon: d, home: h, addr: net.JoinHostPort(host, port), numbers: newNumbers(redisDatabases)}
 	var version string
 	err = d.await(ctx, func(ctx context.Context) error {
+		// The client library dials five times and writes to stderr; ask first
+		// whether anybody listens.
+		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", r.addr)
+		if err != nil {
+			return err
+		}
+		if err := conn.Close(); err != nil {
+			return err
+		}
 		version, err = redisVersion(ctx, r.addr)
 		return err
 	})

@@ -2,10 +2,12 @@ package servers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
+	"github.com/redis/go-redis/v9"
 )
 
 // miniredisName is what the stand-in calls itself.
@@ -33,9 +35,9 @@ func startMiniredis(ctx context.Context, o Options) (*Server, error) {
 		return nil, fmt.Errorf("listen on %s: %w", addr, err)
 	}
 	go m.tick()
-	if _, err := redisVersion(ctx, addr); err != nil {
-		_ = m.stop(ctx)
-		return nil, fmt.Errorf("the stand-in does not answer: %w", err)
+	err = withRedis(ctx, addr, 0, func(c *redis.Client) error { return c.Ping(ctx).Err() })
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("the stand-in does not answer: %w", err), m.stop(ctx))
 	}
 	return &Server{Addr: addr, Version: miniredisName, Standin: true, Vars: redisVars("0"), Dir: o.Dir, backend: m}, nil
 }

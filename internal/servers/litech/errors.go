@@ -1,6 +1,7 @@
 package litech
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -34,9 +35,9 @@ const (
 // status is the HTTP status that goes with an error.
 func (c code) status() int {
 	switch c {
-	case unknownFunction, unknownName, unknownType, unknownTable, unknownDatabase:
+	case unknownFunction, unknownName, unknownType, unknownTable, unknownDatabase, unknownFormat:
 		return http.StatusNotFound
-	case syntaxError, cannotParse:
+	case syntaxError:
 		return http.StatusBadRequest
 	case unknownUser, wrongPassword:
 		return http.StatusUnauthorized
@@ -50,6 +51,26 @@ func (c code) status() int {
 type failure struct {
 	code    code
 	message string
+}
+
+// missingTable is "database.table" of an error that says it doesn't exist.
+var missingTable = regexp.MustCompile(`^Table ([^.]+)\..* doesn't exist\.$`)
+
+// blame finds the cause of a missing table in its database, which is what
+// ClickHouse looks up first.
+func (s *Server) blame(ctx context.Context, err error) error {
+	var f *failure
+	if !errors.As(err, &f) || f.code != unknownTable {
+		return err
+	}
+	m := missingTable.FindStringSubmatch(f.message)
+	if m == nil {
+		return err
+	}
+	if known, lookup := s.exists(ctx, `SELECT 1 FROM "system.databases" WHERE name = ?`, m[1]); lookup == nil && !known {
+		return fail(unknownDatabase, "Database %s doesn't exist", m[1])
+	}
+	return err
 }
 
 func (f *failure) Error() string { return f.message }

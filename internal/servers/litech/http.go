@@ -52,7 +52,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	out, err := s.answer(r.Context(), q)
 	if err != nil {
-		writeError(w, err)
+		writeError(w, s.blame(r.Context(), err))
 		return
 	}
 	w.Header().Set("Content-Type", out.contentType)
@@ -148,5 +148,5 @@ func writeError(w http.ResponseWriter, err error) {
 	w.Header().Set("X-ClickHouse-Exception-Code", fmt.Sprint(int(e.code)))
 	w.Header().Set("Content-Type", "text/plain; charset=UTF-8")
 	w.WriteHeader(e.code.status())
-	_, _ = fmt.Fprintf(w, "Code: %d, e.displayText() = DB::Exception: %s (version %s)\n", int(e.code), e.message, version)
+	_, _ = fmt.Fprintf(w, "Code: %d, e.displayText() = DB::Exception: %s, e.what() = DB::Exception (version %s)\n", int(e.code), e.message, version)
 }

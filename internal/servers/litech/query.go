@@ -173,6 +173,8 @@ func rewrite(in []tok, database string, common map[string]bool) (string, error) 
 			out = append(out, sqltoken.Raw("WHERE"))
 		case call && rewrites[t.Text] != "":
 			out = append(out, sqltoken.Raw(rewrites[t.Text]))
+		case !call && t.IsAny(reservedInSQLite...):
+			out = append(out, sqltoken.Identifier(t.Text))
 		case t.IsAny("array") && call || t.Is("["):
 			return "", unsupported("an array")
 		default:
@@ -181,6 +183,9 @@ func rewrite(in []tok, database string, common map[string]bool) (string, error) 
 	}
 	return sqltoken.Join(out), nil
 }
+
+// reservedInSQLite are words that are names in ClickHouse.
+var reservedInSQLite = []string{"nothing", "index", "transaction", "add", "check", "commit", "to", "table", "values", "returning", "unique", "constraint"}
 
 // afterTable are words that follow a table which has no alias.
 var afterTable = []string{

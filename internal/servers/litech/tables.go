@@ -10,6 +10,7 @@ import (
 type columnDef struct {
 	name, typ string
 	sql       string
+	computed  string // a default that refers to other columns
 }
 
 func (s *Server) createTable(ctx context.Context, q request, c *cursor) error {
@@ -49,8 +50,28 @@ func (s *Server) createTable(ctx context.Context, q request, c *cursor) error {
 	if err := s.exec(ctx, `INSERT INTO "system.tables" VALUES (?, ?, ?)`, table.database, table.table, engine); err != nil {
 		return err
 	}
+	if err := s.computeDefaults(ctx, table, columns); err != nil {
+		return err
+	}
 	for _, col := range columns {
 		if err := s.addColumn(ctx, table, col); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// computeDefaults fills in defaults that SQLite refuses, because they refer to
+// other columns, after the row was written.
+func (s *Server) computeDefaults(ctx context.Context, table name, columns []columnDef) error {
+	for _, col := range columns {
+		if col.computed == "" {
+			continue
+		}
+		column := sqltoken.Identifier(col.name).Text
+		err := s.exec(ctx, "CREATE TRIGGER "+sqltoken.Identifier("default "+table.String()+"."+col.name).Text+" AFTER INSERT ON "+table.sql()+
+			" WHEN NEW."+column+" IS NULL BEGIN UPDATE "+table.sql()+" SET "+column+" = "+col.computed+" WHERE rowid = NEW.rowid; END")
+		if err != nil {
 			return err
 		}
 	}
@@ -129,15 +150,32 @@ func parseColumn(tokens []tok) (columnDef, error) {
 			return columnDef{}, err
 		}
 		value = expression
+		if refersToColumn(tokens[i+1 : end]) {
+			col.computed = expression
+		}
 	}
 	if i := sqltoken.IndexTop(tokens, n, "materialized", "alias"); i > 0 {
 		return columnDef{}, unsupported("a column with " + strings.ToUpper(tokens[i].Text))
+	}
+	if col.computed != "" {
+		return col, nil
 	}
 	if !strings.HasPrefix(typ, "Nullable(") {
 		col.sql += " NOT NULL"
 	}
 	col.sql += " DEFAULT (" + value + ")"
 	return col, nil
+}
+
+// refersToColumn looks for a name that is not a function's.
+func refersToColumn(tokens []tok) bool {
+	for i, t := range tokens {
+		call := i+1 < len(tokens) && tokens[i+1].Is("(")
+		if t.Name() != "" && !call && !t.IsAny("null", "true", "false") {
+			return true
+		}
+	}
+	return false
 }
 
 // base is the type inside of Nullable(...) and LowCardinality(...).
