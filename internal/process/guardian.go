@@ -10,23 +10,12 @@ import (
 	"os/signal"
 	"slices"
 	"syscall"
-	"time"
 )
-
-// cleaning is how long the guardian tries to kill what is left.
-const cleaning = 30 * time.Second
 
 // guardian is what RunGuard knows.
 type guardian struct {
 	watched map[string][]group // by marker
 	folders []string
-}
-
-// group is a watched process group, told from a later one of the same number
-// by its leader.
-type group struct {
-	pgid, sid int
-	start     uint64
 }
 
 // RunGuard is the main function of the guardian: it reads the orders of a

@@ -7,6 +7,16 @@ import (
 	"time"
 )
 
+// cleaning is how long the guardian tries to kill what is left.
+const cleaning = 30 * time.Second
+
+// group is a watched process group, told from a later one of the same number
+// by its leader.
+type group struct {
+	pgid, sid int
+	start     uint64
+}
+
 func holdStart(pid int) { starts.add(pid) }
 func dropStart(pid int) { starts.remove(pid) }
 

@@ -8,6 +8,9 @@ import (
 	"syscall"
 )
 
+// group is a watched process group.
+type group struct{ pgid int }
+
 func holdStart(int) {}
 func dropStart(int) {}
 

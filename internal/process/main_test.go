@@ -17,8 +17,11 @@ const playVariable = "CHAOS_PROCESS_TEST_PART"
 
 func TestMain(m *testing.M) {
 	if part := os.Getenv(playVariable); part != "" {
-		play, ok := parts[part]
-		if !ok {
+		play := parts[part]
+		if play == nil {
+			play = systemParts[part]
+		}
+		if play == nil {
 			fmt.Fprintln(os.Stderr, "no such part:", part)
 			os.Exit(99)
 		}

@@ -12,6 +12,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+var systemParts = map[string]func([]string) int{
+	"intercept": playIntercept,
+	"socket":    playSocket,
+	"again":     playAgain,
+}
+
 // pinThreads keeps all threads of the process on one CPU.
 func pinThreads() {
 	var set unix.CPUSet

@@ -18,7 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// parts are the services that the tests start.
+// parts are the services that the tests start; systemParts are more of them.
 var parts = map[string]func([]string) int{
 	"print":      playPrint,
 	"exit":       playExit,
@@ -38,9 +38,6 @@ var parts = map[string]func([]string) int{
 	"hold":       playHold,
 	"runner":     playRunner,
 	"guardian":   playGuardian,
-	"intercept":  playIntercept,
-	"socket":     playSocket,
-	"again":      playAgain,
 }
 
 // playPrint writes its arguments as they are; "\n" in them is a newline.
