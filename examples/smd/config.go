@@ -157,7 +157,7 @@ func redacted(text string) string {
 		return "***"
 	}
 	u.RawQuery = ""
-	return u.Redacted()
+	return strings.Replace(u.Redacted(), ":xxxxx@", ":***@", 1)
 }
 
 // phaseDelay is the value of --startup-delay.

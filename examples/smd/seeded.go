@@ -29,7 +29,12 @@ func (s *service) seedDefects() {
 }
 
 func (s *service) forkChild() {
-	child := exec.Command("/proc/self/exe", "linger") // #nosec G204 -- ourselves
+	self, err := os.Executable()
+	if err != nil {
+		s.log.Printf("WARNING: fork: %v", err)
+		return
+	}
+	child := exec.Command(self, "linger") // #nosec G204 -- ourselves
 	// A session of its own keeps a signal to the group from reaching it; the
 	// inherited output is what makes readers of our log wait for it.
 	child.SysProcAttr = &syscall.SysProcAttr{Setsid: true}

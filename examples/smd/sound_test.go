@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/coder/websocket"
@@ -250,4 +251,22 @@ func TestInstancesMigrateTheSameDatabaseAtOnce(t *testing.T) {
 		smd.completed()
 	}
 	assert.Equal(t, []string{"6"}, query(t, env.databaseName(), "SELECT count(*)::text FROM schema_migrations"))
+}
+
+func TestTwentyUsersAtOnce(t *testing.T) {
+	t.Parallel()
+	env := sound(t)
+	address := launch(t, env).completed()
+	var users sync.WaitGroup
+	for range 20 {
+		chat := dial(t, address, "")
+		users.Go(func() {
+			for range 3 {
+				types, last := turn(t, chat, `{"type":"user_message","text":"all at once"}`)
+				assert.Equal(t, wholeTurn, types, last)
+			}
+		})
+	}
+	users.Wait()
+	assert.Equal(t, []string{"120"}, query(t, env.databaseName(), "SELECT count(*)::text FROM messages"))
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/alicebob/miniredis/v2"
 	"github.com/coder/websocket"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -132,6 +133,29 @@ func TestRetriesUntilADependencyIsBack(t *testing.T) {
 			assert.Equal(t, http.StatusOK, get(t, "http://"+address+"/health/ready").status)
 		})
 	}
+}
+
+func TestAWrongPasswordIsFinal(t *testing.T) {
+	t.Parallel()
+	server := miniredis.RunT(t)
+	server.RequireAuth("s3cr-right")
+	for what, url := range map[string]string{"wrong": "redis://:s3cr-wrong@" + server.Addr(), "missing": "redis://" + server.Addr()} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			env := sound(t)
+			env["REDIS_URL"] = url
+			smd := launch(t, env, "--retry", "10m", "--startup-timeout", "10m")
+			assert.Equal(t, 3, smd.exit())
+			assert.Regexp(t, "PHASE FAILED: CACHE - redis: .*(WRONGPASS|NOAUTH)", smd.output())
+			assert.NotContains(t, smd.output(), "s3cr")
+		})
+	}
+	t.Run("no such database", func(t *testing.T) {
+		t.Parallel()
+		env := sound(t)
+		smd := launch(t, env.via("DATABASE_URL", env.databaseName()+"?", "nowhere?"), "--retry", "10m", "--startup-timeout", "10m")
+		assert.Equal(t, 3, smd.exit())
+	})
 }
 
 func TestTheStartupHasABudget(t *testing.T) {

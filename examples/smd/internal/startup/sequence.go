@@ -28,8 +28,7 @@ type Step struct {
 	// Dependency names what the step needs from outside, "" for none. Its name
 	// opens the error, and only a step with a dependency is tried again.
 	Dependency string
-	// Optional steps warn and report to the caller's OnOptional; they never fail
-	// a phase.
+	// Optional steps warn when they fail; they never fail a phase.
 	Optional bool
 	// Timeout limits one attempt: 0 means the policy's limit, negative none.
 	Timeout time.Duration
@@ -67,8 +66,6 @@ type Sequence struct {
 	Logf func(format string, args ...any)
 	// Delay is called at the beginning of each phase, to stretch it; may be nil.
 	Delay func(ctx context.Context, phase string) error
-	// OnOptional hears of every failed optional step; may be nil.
-	OnOptional func(step Step, err error)
 
 	step int
 }
@@ -135,9 +132,6 @@ func (s *Sequence) steps(ctx context.Context, phase Phase) error {
 			return cause(ctx, err)
 		case step.Optional:
 			s.Logf("WARNING: step %d: optional %v; going on without it", s.step, err)
-			if s.OnOptional != nil {
-				s.OnOptional(step, err)
-			}
 		default:
 			return err
 		}
