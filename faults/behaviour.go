@@ -21,8 +21,9 @@ type Behaviour struct {
 	Connect func(random *rand.Rand) time.Duration
 	// Filter makes what the bytes of one direction of one connection pass while the fault is on; nil, or a nil result: they pass untouched.
 	// It is called once for each connection and direction.
-	Filter   func(direction Direction, random *rand.Rand) Filter
-	BitesEnd bool // the end of a stream that passes Filter counts as a bite; else only bytes do
+	Filter    func(direction Direction, random *rand.Rand) Filter
+	BitesEnd  bool // the end of a stream that passes Filter counts as a bite; else only bytes do
+	BytesPass bool // Filter lets bytes pass untouched: they are no bite, but its Close and Reset are
 	// Stock names a toxic of Toxiproxy that the bytes pass instead of a Filter; nil: none.
 	Stock *Stock
 }

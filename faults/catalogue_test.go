@@ -114,7 +114,7 @@ func TestBehaviours(t *testing.T) {
 		{"accept_close", nil, " accept", func(b Behaviour) bool { return b.Accept == CloseIt }},
 		{"reset", nil, " accept open", func(b Behaviour) bool { return b.Accept == ResetIt && b.Open == ResetOpen }},
 		{"reset", "2s", " accept open after", func(b Behaviour) bool { return b.After == 2*time.Second }},
-		{"reset", map[string]any{"bytes": 1, "after": "1s"}, " filter", func(b Behaviour) bool { return only(b, Downstream) }},
+		{"reset", map[string]any{"bytes": 1, "after": "1s"}, " filter", func(b Behaviour) bool { return only(b, Downstream) && b.BytesPass }},
 		{"blackhole", nil, " accept lift filter", func(b Behaviour) bool { return b.Accept == LeaveSilent && b.Lift == StayDead && only(b, Both) }},
 		{"blackhole", "close", " accept lift filter", func(b Behaviour) bool { return b.Accept == LeaveSilent && b.Lift == CloseThem && only(b, Both) }},
 		{"blackhole", "resume", " filter", func(b Behaviour) bool { return b.Lift == GoOn && only(b, Both) }},
@@ -125,8 +125,8 @@ func TestBehaviours(t *testing.T) {
 		{"latency", map[string]any{"connect": true}, " connect filter", func(b Behaviour) bool {
 			return b.Connect(rand.New(rand.NewPCG(1, 2))) == 100*time.Millisecond
 		}},
-		{"slow_close", nil, " filter", func(b Behaviour) bool { return only(b, Downstream) && b.BitesEnd }},
-		{"limit_data", nil, " filter", func(b Behaviour) bool { return only(b, Downstream) }},
+		{"slow_close", nil, " filter", func(b Behaviour) bool { return only(b, Downstream) && b.BitesEnd && b.BytesPass }},
+		{"limit_data", nil, " filter", func(b Behaviour) bool { return only(b, Downstream) && b.BytesPass }},
 	} {
 		b := behaviour(t, c.kind, c.value)
 		assert.Equal(t, c.does, does(b), "%s %v", c.kind, c.value)

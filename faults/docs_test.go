@@ -35,6 +35,10 @@ the first parameter (` + "`fault: {latency: 3s}`" + `), a mapping sets any of th
 "Open" connections are those that were there before the fault came on. Where a fault takes a ` + "`direction`" + `, ` + "`downstream`" + ` is what the
 dependency answers and ` + "`upstream`" + ` what the service sends.
 
+A fault has *bitten* when it did something: it turned a connection away, ended one, or treated bytes. ` + "`limit_data`" + ` and
+` + "`reset: {bytes: N}`" + ` bite when they end a connection and ` + "`slow_close`" + ` when a stream ends, not while bytes merely pass. A trial whose fault never
+bit is inconclusive, never a pass.
+
 `
 
 func markdown() string {

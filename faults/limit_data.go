@@ -16,7 +16,7 @@ func limitData() Kind {
 			Doc: "How many bytes of answer pass on a connection."}},
 		Behave: func(s Spec) Behaviour {
 			limit := s.Int("bytes")
-			return Behaviour{Filter: func(d Direction, _ *rand.Rand) Filter {
+			return Behaviour{BytesPass: true, Filter: func(d Direction, _ *rand.Rand) Filter {
 				if d != Downstream {
 					return nil
 				}

@@ -26,7 +26,7 @@ func reset() Kind {
 			if limit == 0 {
 				return Behaviour{Accept: ResetIt, Open: ResetOpen, After: after}
 			}
-			return Behaviour{Filter: func(d Direction, _ *rand.Rand) Filter {
+			return Behaviour{BytesPass: true, Filter: func(d Direction, _ *rand.Rand) Filter {
 				if d != Downstream {
 					return nil
 				}

@@ -22,7 +22,7 @@ func slowClose() Kind {
 		},
 		Behave: func(s Spec) Behaviour {
 			delay, direction := s.Duration("delay"), s.direction()
-			return Behaviour{BitesEnd: true, Filter: func(d Direction, _ *rand.Rand) Filter {
+			return Behaviour{BitesEnd: true, BytesPass: true, Filter: func(d Direction, _ *rand.Rand) Filter {
 				if !direction.Covers(d) {
 					return nil
 				}

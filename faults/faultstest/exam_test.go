@@ -12,6 +12,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/chaos-startup/chaos/faults"
+	"github.com/chaos-startup/chaos/internal/proxy"
 )
 
 // exam is what one kind, with some parameters, must show.
@@ -132,6 +133,23 @@ func texts(b *bench) []string {
 		out = append(out, e.Text)
 	}
 	return out
+}
+
+// TestNoBiteWithoutEffect: a trial in which a fault only stood by must not count as one in which it acted.
+func TestNoBiteWithoutEffect(t *testing.T) {
+	for kind, value := range map[string]any{"limit_data": part, "reset": map[string]any{"bytes": part}, "slow_close": delay} {
+		fault, problems := faults.Parse(kind, value)
+		require.Empty(t, problems)
+		b := setUp(t, fault, false)
+		b.faulty.Arm("f1")
+		c := b.mustDial(t)
+		assert.NoError(t, c.greeted())
+		assert.NoError(t, c.echoes("untouched"))
+		assert.Equal(t, proxy.FaultStats{ID: "f1"}, b.faulty.Stats().Fault("f1"), fault.String())
+		b.faulty.Lift("f1")
+		assert.NoError(t, c.echoes("after"))
+		assert.Empty(t, b.told, fault.String())
+	}
 }
 
 // TestExamplesAndUnknownKeys: what a kind says of itself is true, and what it does not know is refused.
