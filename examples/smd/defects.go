@@ -51,7 +51,7 @@ func defectTable() []defectDoc {
 	return []defectDoc{
 		{FalseReadyRedis, "Redis errors are swallowed in CACHE and WEBSOCKET; readiness says yes", 4, "no_false_ready; fail_fast on redis"},
 		{HangOnBlackholedPostgres, "no time limit on connecting to or querying PostgreSQL", 1, "fail_fast, startup_budget (outcome hung)"},
-		{ReadyBeforeSchema, "claims ready when DATABASE begins; the migrations come SMD_SCHEMA_DELAY (1s) later", 9, "no_false_ready"},
+		{ReadyBeforeSchema, "claims ready once PostgreSQL answers; the migrations come SMD_SCHEMA_DELAY (1s) later", 9, "no_false_ready"},
 		{SwallowLLM, "an LLM failure is swallowed: up, but without a supervisor every chat is broken", 8, "fail_fast on llm; no_false_ready"},
 		{EarlyWebSocket, "accepts WebSockets from DATABASE on, before the supervisor exists, and closes them with 1011", 7, "no_false_ready with a websocket probe from the start"},
 		{RetryStorm, "tries a critical dependency again every 5 ms, without backoff, for --retry (or 5s)", 3, "retry {max_rate, growing gaps}"},

@@ -89,7 +89,7 @@ func TestDefectReadyBeforeSchema(t *testing.T) {
 			env := sound(t)
 			env["SMD_SCHEMA_DELAY"] = "10m"
 			smd := launch(t, env, defect(ReadyBeforeSchema), "--serve", mode, "--startup-timeout", "10m")
-			smd.line("applying migrations")
+			smd.line("waiting for the migration job")
 			base := "http://" + smd.address()
 			assert.Equal(t, http.StatusOK, get(t, base+"/health/ready").status)
 			assert.Equal(t, http.StatusServiceUnavailable, call(t, http.MethodPost, base+"/api/threads", `{"title":"x"}`).status)

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/chaos-startup/chaos/examples/smd/internal/startup"
@@ -12,23 +13,26 @@ import (
 func (s *service) databaseSteps() []startup.Step {
 	steps := []startup.Step{
 		{Text: "Connecting to PostgreSQL", Run: s.connectPostgres},
-		{Text: "PostgreSQL: applying migrations", Run: func(ctx context.Context) error {
-			if s.config.Defects.Has(ReadyBeforeSchema) { // defect: ready-before-schema
-				if err := startup.Wait(ctx, defectDuration("SMD_SCHEMA_DELAY", time.Second)); err != nil {
-					return err
-				}
+		{Text: "PostgreSQL: preparing migrations", Run: func(ctx context.Context) error { return s.db.PrepareMigrations(ctx) }},
+	}
+	for _, name := range store.Migrations() {
+		steps = append(steps, startup.Step{Text: "PostgreSQL: migration " + name, Run: func(ctx context.Context) error {
+			ran, err := s.db.Migrate(ctx, name)
+			if ran {
+				s.log.Printf("Migration %s applied", name)
 			}
-			return s.db.Migrate(ctx, func(name string) { s.log.Printf("Migration %s applied", name) })
-		}},
-		{Text: "PostgreSQL: verifying the core tables", Run: func(ctx context.Context) error { return s.db.Verify(ctx) }},
-		{Text: "PostgreSQL: creating, reading and deleting a thread", Run: func(ctx context.Context) error {
+			return err
+		}})
+	}
+	steps = append(steps,
+		startup.Step{Text: "PostgreSQL: verifying the core tables", Run: func(ctx context.Context) error { return s.db.Verify(ctx) }},
+		startup.Step{Text: "PostgreSQL: creating, reading and deleting a thread", Run: func(ctx context.Context) error {
 			if err := s.db.RoundTrip(ctx); err != nil {
 				return err
 			}
 			s.store.Store(s.db) // usable, and not before
 			return nil
-		}},
-	}
+		}})
 	for i := range steps {
 		steps[i].Dependency = depPostgres
 		if s.config.Defects.Has(HangOnBlackholedPostgres) { // defect: hang-on-blackholed-postgres
@@ -36,14 +40,21 @@ func (s *service) databaseSteps() []startup.Step {
 		}
 	}
 	if s.config.Defects.Has(ReadyBeforeSchema) { // defect: ready-before-schema
-		steps[1].Timeout = -1 // the migration job takes its time
-		claim := startup.Step{Text: "Opening for traffic; the migration job runs on its own", Run: func(context.Context) error {
-			s.claimed.Store(true)
-			return s.openUp()
-		}}
-		steps = append([]startup.Step{claim}, steps...)
+		steps = slices.Insert(steps, 1, s.claimTooEarly())
 	}
 	return steps
+}
+
+// claimTooEarly is the ready-before-schema defect: open for traffic while the
+// migrations are somebody else's job, which takes its time.
+func (s *service) claimTooEarly() startup.Step {
+	return startup.Step{Text: "Opening for traffic; waiting for the migration job", Timeout: -1, Run: func(ctx context.Context) error {
+		s.claimed.Store(true)
+		if err := s.openUp(); err != nil {
+			return err
+		}
+		return startup.Wait(ctx, defectDuration("SMD_SCHEMA_DELAY", time.Second))
+	}}
 }
 
 func (s *service) connectPostgres(ctx context.Context) error {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -26,25 +27,38 @@ func migrations() []migration {
 	}
 }
 
-// Migrate brings the schema up to date, each migration in a transaction of its
-// own together with its record; applied hears the name of each one that had to
-// run. Another instance may be doing the same at the same time.
-func (s *Store) Migrate(ctx context.Context, applied func(name string)) error {
+// Migrations lists the names of all migrations, in their order.
+func Migrations() []string {
+	var names []string
+	for _, m := range migrations() {
+		names = append(names, m.name)
+	}
+	return names
+}
+
+// PrepareMigrations creates the table that records which migrations were
+// applied.
+func (s *Store) PrepareMigrations(ctx context.Context) error {
 	create := `CREATE TABLE IF NOT EXISTS schema_migrations (name TEXT PRIMARY KEY, applied_at TEXT NOT NULL)`
 	if err := contended(ctx, func() error { _, err := s.pool.Exec(ctx, create); return err }); err != nil {
 		return fmt.Errorf("create schema_migrations: %w", err)
 	}
-	for _, m := range migrations() {
-		var ran bool
-		err := contended(ctx, func() (err error) { ran, err = s.migrate(ctx, m); return err })
-		if err != nil {
-			return fmt.Errorf("migration %s: %w", m.name, err)
-		}
-		if ran {
-			applied(m.name)
-		}
-	}
 	return nil
+}
+
+// Migrate applies one migration in a transaction of its own, together with its
+// record, unless it was applied before; ran says which. Another instance may be
+// doing the same at the same time.
+func (s *Store) Migrate(ctx context.Context, name string) (ran bool, err error) {
+	at := slices.IndexFunc(migrations(), func(m migration) bool { return m.name == name })
+	if at < 0 {
+		return false, fmt.Errorf("no migration is called %s", name)
+	}
+	err = contended(ctx, func() (err error) { ran, err = s.migrate(ctx, migrations()[at]); return err })
+	if err != nil {
+		return false, fmt.Errorf("migration %s: %w", name, err)
+	}
+	return ran, nil
 }
 
 func (s *Store) migrate(ctx context.Context, m migration) (ran bool, err error) {

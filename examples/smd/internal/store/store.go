@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -179,24 +180,35 @@ func (s *Store) RoundTrip(ctx context.Context) error {
 	return s.DeleteThread(ctx, made.ID)
 }
 
-// Warm opens the whole pool by holding every session at once and proves that
-// each one answers.
+// Warm opens the whole pool, all sessions at once, and proves that each one
+// answers while the others are in use.
 func (s *Store) Warm(ctx context.Context) error {
+	var mu sync.Mutex
+	var opening sync.WaitGroup
 	var held []*pgxpool.Conn
-	defer func() {
-		for _, c := range held {
-			c.Release()
-		}
-	}()
-	for n := 1; n <= PoolSize; n++ {
-		c, err := s.pool.Acquire(ctx)
-		if err != nil {
-			return fmt.Errorf("open session %d of %d: %w", n, PoolSize, err)
-		}
-		held = append(held, c)
-		if _, err := c.Exec(ctx, "SELECT 1"); err != nil {
-			return fmt.Errorf("use session %d of %d: %w", n, PoolSize, err)
-		}
+	var failed error
+	for range PoolSize {
+		opening.Go(func() {
+			conn, err := s.pool.Acquire(ctx)
+			if err == nil {
+				_, err = conn.Exec(ctx, "SELECT 1")
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			if conn != nil {
+				held = append(held, conn)
+			}
+			if failed == nil {
+				failed = err
+			}
+		})
+	}
+	opening.Wait()
+	for _, conn := range held {
+		conn.Release()
+	}
+	if failed != nil {
+		return fmt.Errorf("open %d sessions: %w", PoolSize, failed)
 	}
 	return nil
 }
