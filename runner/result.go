@@ -10,16 +10,15 @@ import (
 
 // newReport is the report before anything was run.
 func (s *suite) newReport() *reports.Report {
-	return &reports.Report{
-		Schema: reports.Schema, Tool: reports.Tool{Name: "chaos", Version: s.o.Tool},
-		File: s.plan.File.Path, Seed: s.plan.Seed, Started: time.Now(),
-	}
+	return reports.New(s.o.Tool, s.plan.File.Path, s.plan.Seed, time.Now())
 }
 
 // describe adds what the run found out about its surroundings.
 func (s *suite) describe(r *reports.Report) {
 	for _, u := range s.upstreams {
-		r.Dependencies = append(r.Dependencies, reports.Dependency{Name: u.spec.Name, Version: u.version, Standin: u.standin})
+		r.Dependencies = append(r.Dependencies, reports.Dependency{
+			Name: u.spec.Name, Version: u.version, Address: u.address, Standin: u.standin, Required: u.spec.Required,
+		})
 	}
 	if s.intercepting != nil {
 		r.EvidenceMissing = append(r.EvidenceMissing, "no connect interceptor: "+s.intercepting.Error())
@@ -38,9 +37,9 @@ func (s *suite) result(t *trial, events []timeline.Event) reports.Trial {
 func (s *suite) skipped(i int) reports.Trial {
 	t := s.plan.Trials[i]
 	r := reports.Trial{
-		Title: t.Title(), Experiment: t.Experiment, Repeat: t.Repeat, Seed: t.Seed, Control: t.Control, Start: t.Start,
+		Title: t.Title(), Experiment: t.Experiment, Repeat: t.Repeat, Repeats: t.Repeats, Seed: t.Seed, Control: t.Control, Start: t.Start,
 		Spec: t.Spec(), AllowUnstable: t.AllowUnstable, Replay: s.o.Replay(t.Title()),
-		Judgment: contracts.Judgment{Verdict: contracts.Inconclusive},
+		Verdict: contracts.Inconclusive,
 	}
 	if len(t.Cell) > 0 {
 		r.Cell = map[string]string{}

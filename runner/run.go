@@ -42,13 +42,16 @@ func Run(ctx context.Context, plan *experiments.Plan, o Options) (*reports.Repor
 	o.setDefaults()
 	s := &suite{o: o, plan: plan, ports: newPortPool(), mask: experiments.Mask(plan.File.Masked)}
 	report := s.newReport()
-	err := s.up(ctx)
+	err := s.up(ctx, report)
 	if err == nil {
 		report.Trials = s.runTrials(ctx)
 	}
 	s.describe(report)
 	err = errors.Join(err, s.down(context.WithoutCancel(ctx)))
 	report.Interrupted = ctx.Err() != nil
+	if err != nil {
+		report.Errors = append(report.Errors, s.mask(err.Error()))
+	}
 	report.DurationMS = float64(time.Since(report.Started).Microseconds()) / 1000
 	report.Judge()
 	o.On(Progress{Kind: Finished, Total: len(plan.Trials)})
@@ -56,7 +59,7 @@ func Run(ctx context.Context, plan *experiments.Plan, o Options) (*reports.Repor
 }
 
 // up makes what the trials share. Whatever it made is taken back by down, also after an error.
-func (s *suite) up(ctx context.Context) error {
+func (s *suite) up(ctx context.Context, report *reports.Report) error {
 	id := make([]byte, 6)
 	if _, err := rand.Read(id); err != nil {
 		return fmt.Errorf("choose a name for the run: %w", err)
@@ -72,6 +75,11 @@ func (s *suite) up(ctx context.Context) error {
 	}
 	if err := s.startGuard(); err != nil {
 		return err
+	}
+	if s.o.Journal != "" {
+		if s.journal, err = reports.OpenJournal(s.o.Journal, report); err != nil {
+			return err
+		}
 	}
 	s.intercepting = process.Intercepting()
 	if s.marks, err = startMarks(); err != nil {

@@ -10,6 +10,7 @@ import (
 
 func newJudgeCmd(d deps) *cobra.Command {
 	var o outputs
+	var verbose bool
 	cmd := &cobra.Command{
 		Use: "judge REPORT", Args: cobra.ExactArgs(1),
 		Short: "Judge a report again from its timelines, without running anything",
@@ -32,7 +33,7 @@ that a killed run leaves beside its report is read as well: every trial that was
 				return usageError{fmt.Errorf("%s: %w", args[0], err)}
 			}
 			report.Judge()
-			if err := o.write(d, report); err != nil {
+			if err := o.write(d, report, verbose); err != nil {
 				return harnessError{err}
 			}
 			if code := report.ExitCode(); code != exitOK {
@@ -42,5 +43,6 @@ that a killed run leaves beside its report is read as well: every trial that was
 		},
 	}
 	o.addFlags(cmd)
+	cmd.Flags().BoolVarP(&verbose, "verbose", "v", false, "also say why passing trials pass")
 	return cmd
 }

@@ -38,8 +38,8 @@ func (o *outputs) check() error {
 }
 
 // write prints the summary and writes every file that was asked for.
-func (o *outputs) write(d deps, report *reports.Report) error {
-	style := reports.Style{Color: o.color(d)}
+func (o *outputs) write(d deps, report *reports.Report, verbose bool) error {
+	style := reports.Style{Color: o.color(d), Verbose: verbose}
 	errs := []error{reports.WriteText(d.stdout, report, style)}
 	for _, f := range reports.Builtin() {
 		path := map[string]string{"json": o.json, "junit": o.junit}[f.Name]

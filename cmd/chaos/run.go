@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 
 	"github.com/chaos-startup/chaos/experiments"
 	"github.com/chaos-startup/chaos/reports"
@@ -86,16 +88,25 @@ func (f *runFlags) run(ctx context.Context, d deps, plan *experiments.Plan) erro
 		o.Guard = []string{d.self, "guard"}
 	}
 	if f.json != "" {
-		o.Journal = f.json + ".part"
+		o.Journal = journalOf(f.json)
 	}
 	report, err := runner.Run(ctx, plan, o)
 	show.close()
 	return f.conclude(d, report, err)
 }
 
+// journalOf names the file that holds the judged trials while a run goes on.
+func journalOf(path string) string { return path + ".part" }
+
 // conclude writes every output, also after a failure, and turns the result into an exit code.
 func (f *runFlags) conclude(d deps, report *reports.Report, runErr error) error {
-	writeErr := f.outputs.write(d, report)
+	writeErr := f.outputs.write(d, report, f.verbose)
+	if f.json != "" && writeErr == nil {
+		writeErr = os.Remove(journalOf(f.json)) // every trial is in the report now
+		if errors.Is(writeErr, fs.ErrNotExist) {
+			writeErr = nil
+		}
+	}
 	if runErr != nil {
 		fmt.Fprintln(d.stderr, "chaos: "+runErr.Error())
 	}

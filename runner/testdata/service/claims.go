@@ -1,0 +1,106 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+)
+
+// web is what the service says over HTTP: /ready is 503 until it is ready, /state is its phase as JSON.
+type web struct {
+	mu     sync.Mutex
+	answer string // of /ready; "": not ready
+	phase  string
+	asked  chan struct{} // gets one for each answer of /state
+}
+
+// claims are the steps by which it says how far it is.
+func (s *service) claims() map[string]func([]string) error {
+	return map[string]func([]string) error{
+		"serve":  func([]string) error { return s.serve() },
+		"ready":  func(a []string) error { return s.set(strings.Join(a, " "), nil) },
+		"state":  func(a []string) error { return s.set("", &a[0]) },
+		"polled": func([]string) error { return s.polled() },
+		"notify": func(a []string) error { return notify(strings.Join(a, " ")) },
+		"mark":   func(a []string) error { return mark(a[0]) },
+	}
+}
+
+// serve listens on $PORT.
+func (s *service) serve() error {
+	s.web = &web{asked: make(chan struct{}, 1)}
+	l, err := net.Listen("tcp", "127.0.0.1:"+os.Getenv("PORT"))
+	if err != nil {
+		return err
+	}
+	go func() { _ = http.Serve(l, s.web) }()
+	return nil
+}
+
+func (w *web) ServeHTTP(out http.ResponseWriter, in *http.Request) {
+	w.mu.Lock()
+	answer, phase := w.answer, w.phase
+	w.mu.Unlock()
+	switch {
+	case in.URL.Path == "/state":
+		fmt.Fprintf(out, `{"phase":%q}`, phase)
+		select {
+		case w.asked <- struct{}{}:
+		default:
+		}
+	case in.URL.Path == "/ready" && answer != "":
+		fmt.Fprint(out, answer)
+	default:
+		http.Error(out, "not ready", http.StatusServiceUnavailable)
+	}
+}
+
+// set makes it ready with that answer, or tells a phase.
+func (s *service) set(answer string, phase *string) error {
+	if s.web == nil {
+		if err := s.serve(); err != nil {
+			return err
+		}
+	}
+	s.web.mu.Lock()
+	defer s.web.mu.Unlock()
+	if phase != nil {
+		s.web.phase = *phase
+		select {
+		case <-s.web.asked:
+		default:
+		}
+		return nil
+	}
+	s.web.answer = answer
+	return nil
+}
+
+// polled waits until /state has been asked three times since the last state: the first answer may be the one before it, and
+// the second may still be under way when this goes on.
+func (s *service) polled() error {
+	for range 3 {
+		<-s.web.asked
+	}
+	return nil
+}
+
+func notify(text string) error {
+	c, err := net.Dial("unixgram", os.Getenv("NOTIFY_SOCKET"))
+	if err != nil {
+		return err
+	}
+	_, err = c.Write([]byte(text))
+	return err
+}
+
+func mark(name string) error {
+	answer, err := http.Post(os.Getenv("CHAOS_MARK_URL")+"/"+name, "", nil)
+	if err != nil {
+		return err
+	}
+	return say("mark " + name + " " + answer.Status)
+}

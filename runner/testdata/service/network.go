@@ -1,0 +1,133 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// line is an open connection to a server that answers each line.
+type line struct {
+	net.Conn
+	answers *bufio.Reader
+}
+
+// limit keeps a test that went wrong from hanging for ever.
+const limit = time.Minute
+
+func dial(address string) (*line, error) {
+	c, err := net.DialTimeout("tcp", address, limit)
+	if err != nil {
+		return nil, err
+	}
+	return &line{Conn: c, answers: bufio.NewReader(c)}, nil
+}
+
+// ask sends one line and waits for the answer.
+func (l *line) ask(text string) error {
+	if err := l.SetDeadline(time.Now().Add(limit)); err != nil {
+		return err
+	}
+	if _, err := l.Write([]byte(text + "\n")); err != nil {
+		return err
+	}
+	answer, err := l.answers.ReadString('\n')
+	if err == nil && answer != text+"\n" {
+		return fmt.Errorf("asked %q, got %q", text, answer)
+	}
+	return err
+}
+
+// network are the steps that connect. Each prints what it met.
+func (s *service) network() map[string]func([]string) error {
+	return map[string]func([]string) error{
+		"open":  func(a []string) error { return s.open(a[0], a[1]) },
+		"close": func(a []string) error { return s.conns[a[0]].Close() },
+		"ask":   func(a []string) error { return s.ask(a[0], a[1]) },
+		"retry": func(a []string) error { return s.retry(a[0], a[1]) },
+		"crowd": func(a []string) error { return crowd(a[0], a[1]) },
+		"ring":  func(a []string) error { return ring(strings.Join(a, " ")) },
+		"must":  func([]string) error { return s.must() },
+	}
+}
+
+// open connects and prints "open ID ok" or the errno.
+func (s *service) open(id, address string) error {
+	l, err := dial(address)
+	if err == nil {
+		s.conns[id] = l
+	}
+	s.last = err
+	return say("open " + id + " " + errno(err))
+}
+
+// ask prints "ask ID TEXT ok", or the errno, and the microseconds it took.
+func (s *service) ask(id, text string) error {
+	l := s.conns[id]
+	if l == nil {
+		s.last = fmt.Errorf("%s is not open", id)
+		return say("ask " + id + " " + text + " closed 0")
+	}
+	began := time.Now()
+	s.last = l.ask(text)
+	return say(fmt.Sprintf("ask %s %s %s %d", id, text, errno(s.last), time.Since(began).Microseconds()))
+}
+
+// retry connects and asks until there is an answer, and prints how many attempts that took.
+func (s *service) retry(id, address string) error {
+	for n := 1; ; n++ {
+		l, err := dial(address)
+		if err == nil {
+			err = l.ask("retry")
+		}
+		if err == nil {
+			s.conns[id] = l
+			return say(fmt.Sprintf("retry %s ok %d", id, n))
+		}
+		if l != nil {
+			_ = l.Close()
+		}
+		time.Sleep(10 * time.Millisecond) // a client that does not storm
+	}
+}
+
+// crowd makes N connections, one after the other, and prints what each met in one line: "crowd 1:ok 2:ECONNRESET".
+func crowd(number, address string) error {
+	n, err := strconv.Atoi(number)
+	if err != nil {
+		return err
+	}
+	met := []string{"crowd"}
+	for i := range n {
+		l, err := dial(address)
+		if err == nil {
+			err = l.ask("crowd")
+			_ = l.Close()
+		}
+		met = append(met, fmt.Sprintf("%d:%s", i+1, errno(err)))
+	}
+	return say(strings.Join(met, " "))
+}
+
+// ring tells the test, at $BELL, and waits until it has heard.
+func ring(text string) error {
+	l, err := dial(os.Getenv("BELL"))
+	if err != nil {
+		return err
+	}
+	return l.ask(text)
+}
+
+// must exits with 3 when the last step failed.
+func (s *service) must() error {
+	if s.last == nil {
+		return nil
+	}
+	_ = say("FATAL " + errno(s.last))
+	os.Exit(3)
+	return nil
+}
