@@ -16,6 +16,7 @@ var systemParts = map[string]func([]string) int{
 	"intercept": playIntercept,
 	"socket":    playSocket,
 	"again":     playAgain,
+	"signalled": playSignalled,
 }
 
 // pinThreads keeps all threads of the process on one CPU.
