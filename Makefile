@@ -1,0 +1,47 @@
+# make test installs what the tests need and passes every test; the other targets are the steps of .ci/run.
+
+GO ?= go
+PKGS ?= ./...
+FUZZTIME ?= 10s
+LINT = $(GO) tool -modfile=tools/lint.mod golangci-lint
+VULN = golang.org/x/vuln/cmd/govulncheck@v1.1.4
+
+.DEFAULT_GOAL := test
+.PHONY: test install vet lint race archtest fuzz experiments bench docs build vuln
+
+test: install ## install the servers that the tests use, then run every test
+	CHAOS_REQUIRE_SERVERS=1 $(GO) test $(PKGS)
+
+install: ## PostgreSQL, Redis and ClickHouse, if they are not there
+	sh tools/install-servers.sh
+
+build: ## bin/chaos
+	$(GO) build -o bin/chaos ./cmd/chaos
+
+vet:
+	$(GO) vet $(PKGS)
+
+lint: ## golangci-lint with staticcheck and gosec
+	$(LINT) run $(PKGS)
+
+race: ## every test again under the race detector
+	CHAOS_REQUIRE_SERVERS=1 $(GO) test -race $(PKGS)
+
+archtest: ## import rules, package comments, file sizes
+	$(GO) test -count=1 ./internal/archtest
+
+fuzz: ## each fuzz target for FUZZTIME
+	sh tools/fuzz.sh $(FUZZTIME)
+
+experiments: ## the shipped experiments, on the installed servers and on the stand-ins
+	$(GO) run ./cmd/chaos run --servers real
+	$(GO) run ./cmd/chaos run --servers standin
+
+bench: ## phase exactness, overhead, interceptor and proxy figures: the table of docs/performance.md
+	sh tools/bench.sh
+
+docs: ## write the generated documents and the schema again
+	$(GO) test ./experiments ./faults ./probes ./phases ./examples/smd -run 'Docs|Schema|Golden' -update
+
+vuln: ## needs the vulnerability database, which not every network reaches
+	$(GO) run $(VULN) $(PKGS)

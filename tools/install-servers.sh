@@ -1,0 +1,22 @@
+#!/bin/sh
+# Installs the real servers that tests and experiments use, on Debian and Ubuntu. Elsewhere it says what is missing.
+set -eu
+
+missing=""
+ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || command -v postgres >/dev/null 2>&1 || missing="$missing postgresql"
+command -v redis-server >/dev/null 2>&1 || missing="$missing redis-server"
+command -v clickhouse-server >/dev/null 2>&1 || missing="$missing clickhouse-server"
+command -v git >/dev/null 2>&1 || missing="$missing git"
+[ -n "$missing" ] || exit 0
+
+if ! command -v apt-get >/dev/null 2>&1; then
+	echo "install these by hand, then run this again:$missing" >&2
+	exit 1
+fi
+sudo=""
+[ "$(id -u)" = 0 ] || sudo="sudo"
+echo "installing:$missing"
+export DEBIAN_FRONTEND=noninteractive
+$sudo apt-get update -qq
+# shellcheck disable=SC2086 -- a list of packages
+$sudo apt-get install -y -qq --no-install-recommends $missing >/dev/null
