@@ -56,7 +56,10 @@ func (c *conn) pump() {
 	for i, q := range c.queues {
 		sending.Go(func() {
 			if !q.run() {
+				c.delivered(q)
 				c.reset([]string{"reset by the service", "reset by the dependency"}[i])
+			} else if q.closes.Load() {
+				c.closeOrderly("closed")
 			}
 		})
 	}
@@ -76,6 +79,9 @@ func (c *conn) equip(chain *toxiproxy.Proxy, d faults.Direction) error {
 	gate.(*gateToxic).bind(c, d)
 	for _, f := range c.p.faults {
 		t := faultToxic{c: c, f: f}
+		if d == faults.Downstream {
+			t.d = 1
+		}
 		if f.b.Filter != nil {
 			t.filter = f.b.Filter(d, f.random(c.number, uint64(d))) // #nosec G115 -- 0 or 1
 		}

@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/chaos-startup/chaos/faults"
 )
 
@@ -123,8 +125,12 @@ func (c *conn) finish(how string, flush bool) bool {
 	if c.over {
 		return false
 	}
-	c.over, c.how = true, how
-	close(c.done)
+	c.over = true
+	if c.how == "" {
+		c.how = how
+	}
+	// The queues first: once done is closed the chains end and close them, and one that is not abandoned by then sends FIN where RST is due.
+	defer close(c.done)
 	for _, q := range c.queues {
 		if flush {
 			_ = q.Close()
@@ -149,6 +155,38 @@ func (c *conn) sockets() []*net.TCPConn {
 func (c *conn) hardClose() {
 	for _, s := range c.sockets() {
 		_ = s.Close()
+	}
+}
+
+// endBy remembers why the connection will end when what is on its way to q was sent.
+func (c *conn) endBy(q *atomic.Bool, how string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.how == "" {
+		c.how = how
+	}
+	q.Store(true)
+}
+
+// delivered waits until the peer's kernel has what was written before a stream that breaks, for closeTimeout at most: a RST throws away
+// what has not left yet.
+func (c *conn) delivered(q *queue) {
+	raw, err := q.to.SyscallConn()
+	if err != nil || !q.breaks.Load() {
+		return
+	}
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(closeTimeout); time.Now().Before(end); {
+		waiting := 0
+		if err := raw.Control(func(fd uintptr) { waiting, _ = unix.IoctlGetInt(int(fd), unix.TIOCOUTQ) }); err != nil || waiting == 0 { // #nosec G115 -- a file descriptor
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-c.done:
+			return
+		}
 	}
 }
 

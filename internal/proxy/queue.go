@@ -16,6 +16,7 @@ type queue struct {
 	sent *atomic.Int64
 
 	breaks atomic.Bool // the stream did not end, it broke: RST after the last byte instead of FIN
+	closes atomic.Bool // after the last byte the whole connection is closed, not this direction alone
 
 	mu     sync.Mutex
 	more   *sync.Cond

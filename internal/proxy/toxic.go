@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/Shopify/toxiproxy/v2/stream"
@@ -17,6 +18,7 @@ import (
 type faultToxic struct {
 	c      *conn
 	f      *fault
+	d      int // 0: towards the dependency, 1: towards the service; as conn.queues
 	filter faults.Filter
 	stock  *faults.Stock
 }
@@ -140,7 +142,7 @@ func (l *link) next(timeout <-chan time.Time) (c faults.Chunk, due, ok bool) {
 		return faults.Chunk{}, false, false // lifted by the gate which this very chunk asked: it must not meet the fault
 	}
 	c, l.pending = *l.pending, nil
-	if c.Data != nil || l.t.f.b.BitesEnd {
+	if c.Data != nil && !l.t.f.b.BytesPass || c.Data == nil && l.t.f.b.BitesEnd {
 		l.t.c.bitten(l.t.f, len(c.Data), fmt.Sprintf("%d bytes met it", len(c.Data)))
 	}
 	return c, false, true
@@ -184,10 +186,21 @@ func (l *link) Began() time.Time {
 }
 
 // Close implements faults.Link.
-func (l *link) Close() { l.t.c.closeOrderly("closed by " + l.t.f.Fault.Kind) }
+func (l *link) Close() { l.end(&l.queue().closes, "closed by ") }
 
 // Reset implements faults.Link.
-func (l *link) Reset() { l.t.c.reset("reset by " + l.t.f.Fault.Kind) }
+func (l *link) Reset() { l.end(&l.queue().breaks, "reset by ") }
+
+// end lets the connection end behind what was passed: nothing of it may be lost.
+func (l *link) end(way *atomic.Bool, how string) {
+	how += l.t.f.Fault.Kind
+	l.t.c.bitten(l.t.f, 0, how)
+	l.t.c.endBy(way, how)
+	l.Pass(faults.Chunk{})
+}
+
+// queue is where what is passed ends up.
+func (l *link) queue() *queue { return l.t.c.queues[l.t.d] }
 
 // runStock lets Toxiproxy's own toxic have the chunks, on a stub of its own: it is interrupted when the fault is lifted, without
 // touching the chain.
