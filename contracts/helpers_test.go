@@ -43,6 +43,10 @@ func begin(ms float64, phase string) timeline.Event {
 	return timeline.Event{MS: ms, Kind: timeline.PhaseBegin, Phase: phase, Source: "log"}
 }
 
+func polled(ms float64, phase string) timeline.Event {
+	return timeline.Event{MS: ms, Kind: timeline.PhaseBegin, Phase: phase, Source: "http", Inexact: true}
+}
+
 func ends(ms float64, phase string) timeline.Event {
 	return timeline.Event{MS: ms, Kind: timeline.PhaseEnd, Phase: phase, Source: "log"}
 }

@@ -86,6 +86,7 @@ func TestPhaseOrder(t *testing.T) {
 		{"each incarnation by itself", func() Spec { s := spec; s.Restarts = true; return s }(), tl(exec(0), begin(10, "init"), begin(20, "database"), exits(30, 3), restarts(31, 2), exec(40), begin(50, "init"), begin(60, "database"), begin(70, "cache"), rest),
 			Pass, "ready", ""},
 		{"stopped early is no skip", plain(Invariants{PhaseOrder: true}), tl(exec(0), begin(10, "init"), exits(20, 1), observed(21)), Fail, "ready", "exited with code 1"},
+		{"polled phases have no exact order", spec, tl(exec(0), begin(10, "init"), polled(20, "cache"), begin(30, "database"), rest), Pass, "phase_order", "not checked: some phases were polled"},
 		{"none seen is said", spec, tl(exec(0), rest), Pass, "phase_order", "not checked: none of the declared phases was seen"},
 	})
 }
@@ -97,6 +98,8 @@ func TestPhaseBudgets(t *testing.T) {
 	runCases(t, []judgeCase{
 		{"kept", spec, tl(up(), observed(9000)), Pass, "ready", ""},
 		{"a phase is slow", spec, tl(exec(0), begin(100, "database"), begin(260, "cache"), claims(300), observed(400)), Fail, "phase_budgets", "phase database took 160ms (its budget is 150ms)"},
+		{"a polled one has the time of a poll more", spec, tl(exec(0), polled(100, "database"), begin(1200, "cache"), claims(1201), observed(1202)), Pass, "ready", ""},
+		{"but not more than that", spec, tl(exec(0), polled(100, "database"), begin(1300, "cache"), claims(1301), observed(1302)), Fail, "phase_budgets", "took 1.2s"},
 		{"an end of its own", spec, tl(exec(0), begin(100, "database"), ends(200, "database"), begin(9000, "cache"), claims(9001), observed(9002)), Pass, "ready", ""},
 		{"the last one until ready", spec, tl(exec(0), begin(100, "cache"), claims(260), observed(400)), Fail, "phase_budgets", "took 160ms until it was ready"},
 		{"until it is gone", spec, tl(exec(0), begin(100, "database"), exits(260, 1), observed(261)), Fail, "ready", "exited"},

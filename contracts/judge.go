@@ -79,7 +79,11 @@ func (t *trace) brokenHarness() (Judgment, bool) {
 	interrupted := t.first(timeline.Interrupted, 0, len(t.ev))
 	switch {
 	case interrupted >= 0 && (len(failed) == 0 || interrupted < failed[0]):
-		f := t.undecided("interrupted", "run it again", []int{interrupted}, "the run was interrupted at %s, in the middle of this trial", Millis(t.ms(interrupted)))
+		text := "the run was interrupted before this trial began"
+		if t.started() {
+			text = "the run was interrupted at " + Millis(t.ms(interrupted)) + ", in the middle of this trial"
+		}
+		f := t.undecided("interrupted", "run it again", []int{interrupted}, "%s", text)
 		return judgment(Inconclusive, f), true
 	case len(failed) > 0:
 		var all []finding

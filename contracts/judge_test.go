@@ -22,6 +22,7 @@ func TestNeverBlameTheServiceForTheHarness(t *testing.T) {
 		{"the harness fails", spec, tl(bitten(), broken, hung), Error, "harness", "address already in use"},
 		{"it never started", spec, tl(broken), Error, "harness", "address already in use"},
 		{"interrupted", spec, tl(bitten(), ctrlC), Inconclusive, "interrupted", "interrupted at 120ms"},
+		{"interrupted before it began", spec, tl(ctrlC), Inconclusive, "interrupted", "before this trial began"},
 		{"what an interruption breaks", spec, tl(bitten(), ctrlC, broken), Inconclusive, "interrupted", "interrupted"},
 		{"broken before it was interrupted", spec, tl(bitten(), broken, ctrlC), Error, "harness", "in use"},
 		{"escaped", spec, tl(bitten(), around, exits(160, 3), observed(161)), Inconclusive, "escaped", "reached postgres around the proxy once, first at 115ms to 127.0.0.1:5432"},
