@@ -17,7 +17,7 @@ type Entry struct {
 func Settle(entries []Entry) []Judgment {
 	cause := map[string]Judgment{}
 	for _, e := range entries {
-		if _, known := cause[e.Start]; !known && e.Control && e.Judgment.spoils() {
+		if _, known := cause[e.Start]; !known && e.Control && e.Judgment.Spoils() {
 			cause[e.Start] = e.Judgment
 		}
 	}
@@ -41,9 +41,9 @@ func Settle(entries []Entry) []Judgment {
 	return out
 }
 
-// spoils reports whether this judgment of a control takes the ground from the experiments that share its start. An interrupted
+// Spoils reports whether this judgment of a control takes the ground from the experiments that share its start. An interrupted
 // control shows nothing and takes nothing away from what was judged before it.
-func (j Judgment) spoils() bool {
+func (j Judgment) Spoils() bool {
 	switch j.Verdict {
 	case Pass:
 		return false

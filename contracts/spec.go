@@ -64,7 +64,7 @@ type Expectation struct {
 }
 
 // FailFast: exits by itself, with that exit code, within Within of the first bite, never ready in between; Log names the cause;
-// no later phase begins.
+// no later phase begins. With several faults the first bite of the one that bit last counts.
 type FailFast struct {
 	Within   timeline.Duration `json:"within"`              // default 10s
 	ExitCode ExitCode          `json:"exit_code,omitempty"` // default nonzero
@@ -85,7 +85,8 @@ type Recover struct {
 	Restarts int               `json:"restarts,omitempty"`
 }
 
-// Tolerate: ready within Within of the start while the fault is still on.
+// Tolerate: ready within Within of the start while the fault is still on. A fault that lasts for a phase counts as on when the
+// service itself ended it by getting through that phase.
 type Tolerate struct {
 	Within timeline.Duration `json:"within,omitempty"` // 0 = the service's budget
 }

@@ -127,6 +127,12 @@ func (t Trial) DurationMS() float64 {
 	return last
 }
 
+// Spoils reports whether this is a control after which its experiments need not be run: they would all be inconclusive. A control
+// that only violates an invariant spoils nothing.
+func (t Trial) Spoils() bool {
+	return t.Control && contracts.Judgment{Verdict: t.Verdict, Reasons: t.Reasons}.Spoils()
+}
+
 // failedSetUp reports whether the trial is a control that did not pass because of the set-up, not because of a violated invariant.
 func (t Trial) failedSetUp() bool {
 	j := contracts.Judgment{Verdict: t.Verdict, Reasons: t.Reasons}

@@ -49,6 +49,12 @@ func TestExitCode(t *testing.T) {
 	assert.Equal(t, ExitHarness, r.ExitCode(), "a clean-up that is incomplete")
 }
 
+func TestSpoils(t *testing.T) {
+	for _, x := range handmade().Trials {
+		assert.Equal(t, x.Title == "control: smd (STRICT=1)", x.Spoils(), x.Title)
+	}
+}
+
 func TestSummaryAddsUp(t *testing.T) {
 	s := handmade().Summary
 	assert.Equal(t, s.Experiments, s.Pass+s.Fail+s.Inconclusive+s.Error+s.Unstable)
