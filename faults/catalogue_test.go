@@ -147,12 +147,6 @@ func only(b Behaviour, want Direction) bool {
 func TestStock(t *testing.T) {
 	b := behaviour(t, "bandwidth", map[string]any{"rate": 12, "direction": "both"})
 	assert.Equal(t, &Stock{Type: "bandwidth", Direction: Both, Attributes: map[string]any{"rate": int64(12)}}, b.Stock)
-	b = behaviour(t, "slicer", map[string]any{"average_size": 10, "size_variation": 9, "delay": "1500ns"})
-	assert.Equal(t, &Stock{Type: "slicer", Direction: Downstream,
-		Attributes: map[string]any{"average_size": int64(10), "size_variation": int64(9), "delay": int64(2)}}, b.Stock)
-	b = behaviour(t, "slicer", map[string]any{"delay": "1m", "direction": "upstream"})
-	assert.Equal(t, int64(60_000_000), b.Stock.Attributes["delay"])
-	assert.Equal(t, Upstream, b.Stock.Direction)
 }
 
 func TestDirection(t *testing.T) {

@@ -282,3 +282,38 @@ func TestFiltersEndWithTheConnection(t *testing.T) {
 		assert.Empty(t, l.ended, kind)
 	}
 }
+
+func TestSlicerCutsWithTheSeedAndPauses(t *testing.T) {
+	text := strings.Repeat("0123456789", 20)
+	run := func(params map[string]any) []arrival {
+		return onLink(t, filter(t, "slicer", params, Downstream), func(l *fakeLink) {
+			l.send(text, "EOF")
+			elapse(time.Second)
+		}).out
+	}
+	even := run(map[string]any{"average_size": 50, "delay": "2ms"})
+	assert.Equal(t, []arrival{
+		{text[:50], 0}, {text[50:100], 2 * time.Millisecond}, {text[100:150], 4 * time.Millisecond}, {text[150:], 6 * time.Millisecond}, {"EOF", 6 * time.Millisecond},
+	}, even)
+	varied := map[string]any{"average_size": 10, "size_variation": 9, "delay": "1ms"}
+	first := run(varied)
+	joined, lengths := "", map[int]bool{}
+	for _, a := range first[:len(first)-1] {
+		assert.LessOrEqual(t, len(a.data), 19)
+		joined += a.data
+		lengths[len(a.data)] = true
+	}
+	assert.Equal(t, text, joined)
+	assert.Greater(t, len(lengths), 3, "it does vary")
+	assert.Equal(t, first, run(varied), "the same seed, the same cuts")
+}
+
+func TestSlicerLiftedInTheMiddleLosesNothing(t *testing.T) {
+	l := onLink(t, filter(t, "slicer", map[string]any{"average_size": 1, "delay": "1s"}, Downstream), func(l *fakeLink) {
+		l.send("abc")
+		elapse(1500 * time.Millisecond)
+		l.lift()
+		assert.Equal(t, "abc", l.text())
+	})
+	assert.Len(t, l.out, 3)
+}

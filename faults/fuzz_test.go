@@ -59,7 +59,7 @@ func sound(t *testing.T, spec Spec) {
 		assert.GreaterOrEqual(t, b.Connect(seeded()), 0*b.After)
 	}
 	assert.GreaterOrEqual(t, b.After, 0*b.After)
-	if b.Stock != nil && b.Stock.Type == "slicer" {
-		assert.Less(t, b.Stock.Attributes["size_variation"], b.Stock.Attributes["average_size"])
+	if spec.Kind == "slicer" {
+		assert.Less(t, spec.Int("size_variation"), spec.Int("average_size"))
 	}
 }
