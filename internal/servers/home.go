@@ -50,7 +50,8 @@ func (h *home) makeFor(dir, kind, name string) error {
 			return fmt.Errorf("make its folder: %w", err)
 		}
 		// The user needs to pass, not to list.
-		if err := os.Chmod(h.own, 0o711); err != nil { // #nosec G302 -- a folder
+		err = os.Chmod(h.own, 0o711) // #nosec G302 -- a folder
+		if err != nil {
 			return errors.Join(err, h.remove())
 		}
 		if still, err := h.blockedBy(h.own); err != nil || still != "" {

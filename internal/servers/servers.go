@@ -108,6 +108,10 @@ func Start(ctx context.Context, kind string, o Options) (*Server, error) {
 	if !installed && o.Prefer == Real {
 		return nil, fmt.Errorf("start server %s: no %s in PATH or %s: install it (%s), or allow the stand-in", kind, k.binary, strings.Join(k.folders, ", "), k.install)
 	}
+	// Said at once, and not after a second of preparing the server's files.
+	if _, _, err := freePort(o.Listen); err != nil {
+		return nil, fmt.Errorf("start server %s: %w", kind, err)
+	}
 	var s *Server
 	if installed && o.Prefer != Standin {
 		s, err = k.startReal(ctx, path, o)

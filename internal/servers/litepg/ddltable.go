@@ -32,13 +32,30 @@ func compileCreateTable(st *statement, c *cursor, temporary bool) error {
 	if rest := c.tokens[end+1:]; len(rest) > 0 && !rest[0].IsAny("with", "tablespace") {
 		return unsupported("CREATE TABLE ... " + strings.ToUpper(sqltoken.Join(rest)))
 	}
-	body, err := tableBody(c.tokens[1:end])
+	parts, named := namedUniques(sqltoken.SplitTop(c.tokens[1:end], ","))
+	body, err := tableBody(parts)
 	st.steps = []step{{sql: head + " (" + body + ")"}}
+	for _, u := range named {
+		index := "CREATE UNIQUE INDEX IF NOT EXISTS " + u[1].Text + " ON " + quote(name) + " " + sqltoken.Join(u[3:])
+		st.steps = append(st.steps, step{sql: index})
+	}
 	return err
 }
 
-func tableBody(tokens []tok) (string, error) {
-	parts := sqltoken.SplitTop(tokens, ",")
+// namedUniques takes CONSTRAINT name UNIQUE (columns) out of a table's parts:
+// only an index keeps its name in SQLite, and clients look at it.
+func namedUniques(parts [][]tok) (rest, named [][]tok) {
+	for _, p := range parts {
+		if len(p) > 3 && p[0].Is("constraint") && p[2].Is("unique") && sqltoken.Close(p, 3) == len(p)-1 {
+			named = append(named, p)
+		} else {
+			rest = append(rest, p)
+		}
+	}
+	return rest, named
+}
+
+func tableBody(parts [][]tok) (string, error) {
 	keyed := false
 	for _, p := range parts {
 		keyed = keyed || sqltoken.Starts(p, "primary", "key") || sqltoken.Starts(p, "constraint") && sqltoken.IndexTop(p, 0, "primary") > 0

@@ -168,6 +168,22 @@ func constraintParts(message string) (table string, columns []string) {
 	return table, columns
 }
 
+// uniqueIndex is the name of the index that a row violated, when somebody has
+// given it one: SQLite names the columns instead.
+func (s *session) uniqueIndex(err error) (string, bool) {
+	var native *sqlite.Error
+	if !errors.As(err, &native) || native.Code() != sqlite3.SQLITE_CONSTRAINT_UNIQUE {
+		return "", false
+	}
+	table, columns := constraintParts(err.Error())
+	rows, err := s.query(context.Background(), `SELECT l.name FROM pragma_index_list(?1) l WHERE l."unique" AND l.origin = 'c'
+		AND (SELECT group_concat(name, ',') FROM pragma_index_info(l.name)) = ?2`, table, strings.Join(columns, ","))
+	if err != nil || len(rows.values) == 0 {
+		return "", false
+	}
+	return asText(rows.values[0][0]), true
+}
+
 // uniqueName is PostgreSQL's default name for a unique constraint; SQLite says
 // "index 'name'" where the index was made on an expression.
 func uniqueName(table string, columns []string) string {

@@ -19,7 +19,7 @@ type scalar = func(args []driver.Value) (driver.Value, error)
 func (s *session) functions() map[string]scalar {
 	lock := func(exclusiveToTx, wait bool) scalar {
 		return func(args []driver.Value) (driver.Value, error) {
-			got, err := s.server.locks.acquire(s.closing, s, lockKey(s.database, args), exclusiveToTx, wait)
+			got, err := s.server.locks.acquire(s, lockKey(s.database, args), exclusiveToTx, wait)
 			if wait {
 				return "", err
 			}

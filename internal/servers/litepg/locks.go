@@ -1,7 +1,6 @@
 package litepg
 
 import (
-	"context"
 	"database/sql/driver"
 	"sync"
 )
@@ -35,7 +34,7 @@ func newAdvisoryLocks() *advisoryLocks {
 	return &advisoryLocks{held: map[string]*heldLock{}, freed: make(chan struct{})}
 }
 
-func (a *advisoryLocks) acquire(ctx context.Context, s *session, key string, xact, wait bool) (bool, error) {
+func (a *advisoryLocks) acquire(s *session, key string, xact, wait bool) (bool, error) {
 	for {
 		a.mu.Lock()
 		h := a.held[key]
@@ -56,8 +55,6 @@ func (a *advisoryLocks) acquire(ctx context.Context, s *session, key string, xac
 		select {
 		case <-freed:
 		case <-s.interrupted():
-			return false, errInterrupted
-		case <-ctx.Done():
 			return false, errInterrupted
 		}
 	}

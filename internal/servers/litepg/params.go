@@ -51,6 +51,9 @@ func castParams(tokens []tok, set func(tok, typ)) {
 		}
 		cast := tokens[i+1].Is("::") || tokens[i+1].Is("as") && i >= 2 && tokens[i-2].Is("cast")
 		if to, n := typeAt(tokens[i+2:]); cast && n > 0 {
+			if i+2+n < len(tokens) && tokens[i+2+n].Is("[") {
+				to = arrayOf(to)
+			}
 			set(t, to)
 		}
 		if i > 0 && tokens[i-1].IsAny("limit", "offset") {
@@ -100,6 +103,8 @@ func comparedParams(tokens []tok, columns map[string]typ, set func(tok, typ)) {
 			rest = rest[1:]
 		}
 		switch {
+		case len(rest) > 3 && rest[0].IsAny("=", "<>", "!=") && rest[1].IsAny("any", "all", "some"):
+			set(rest[3], arrayOf(of))
 		case len(rest) > 1 && rest[0].IsAny(comparisons...):
 			set(rest[1], of)
 			if rest[0].Is("between") && len(rest) > 3 {
@@ -118,6 +123,19 @@ func comparedParams(tokens []tok, columns map[string]typ, set func(tok, typ)) {
 			set(tokens[start-2], of)
 		}
 	}
+}
+
+// arrayOf is the type of an array; such a value can be a parameter and nothing
+// else.
+func arrayOf(t typ) typ {
+	oid, known := map[uint32]uint32{
+		pgtype.Int8OID: pgtype.Int8ArrayOID, pgtype.Int4OID: pgtype.Int4ArrayOID, pgtype.Int2OID: pgtype.Int2ArrayOID,
+		pgtype.UUIDOID: pgtype.UUIDArrayOID, pgtype.Float8OID: pgtype.Float8ArrayOID, pgtype.BoolOID: pgtype.BoolArrayOID,
+	}[t.oid]
+	if !known {
+		oid = pgtype.TextArrayOID
+	}
+	return typ{oid: oid, decl: "TEXT"}
 }
 
 // literalType is the type PostgreSQL gives to a literal.

@@ -2,6 +2,7 @@ package litepg
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/chaos-startup/chaos/internal/servers/sqltoken"
 )
@@ -60,14 +61,14 @@ func (r *rewriter) step() error {
 		return r.cast()
 	case t.Is("cast") && r.at(1).Is("("):
 		return r.castCall()
-	case t.IsAny("public", "pg_catalog") && r.at(1).Is("."):
+	case (t.Name() == "public" || t.Is("pg_catalog")) && r.at(1).Is("."):
 		r.emit(2)
 	case t.Is("information_schema") && r.at(1).Is("."):
 		r.emit(3, sqltoken.Raw("information_schema_"+r.at(2).Name()))
 	case t.Is("array") && r.at(1).Is("["):
 		return unsupported("an ARRAY value")
-	case t.IsAny("any", "all") && r.at(1).Is("(") && !sqltoken.Starts(r.in[r.pos+1:], "(", "select"):
-		return unsupported(t.Text + "(array)")
+	case t.IsAny("=", "<>", "!=") && r.at(1).IsAny("any", "all", "some") && r.at(2).Is("(") && !r.at(3).Is("select"):
+		return r.array()
 	case t.Is("for") && r.at(1).IsAny("update", "share", "no", "key") && len(r.out) > 0:
 		r.pos = len(r.in) // the write lock is taken for the whole database instead
 	case t.IsAny("+", "-") && r.at(1).Is("interval") && r.at(2).Kind == sqltoken.String:
@@ -145,6 +146,21 @@ func (r *rewriter) castCall() error {
 		text = fmt.Sprintf("CAST(%s AS %s)", operand, to.castType())
 	}
 	r.emit(end+1-r.pos, sqltoken.Raw(text))
+	return nil
+}
+
+// array writes x = ANY($1) and x <> ALL($1): arrays are kept as JSON.
+func (r *rewriter) array() error {
+	end := sqltoken.Close(r.in, r.pos+2)
+	if end < 0 {
+		return newError(syntaxError, "syntax error at end of input")
+	}
+	in := map[string]string{"=any": "IN", "=some": "IN", "<>all": "NOT IN", "!=all": "NOT IN"}[r.at(0).Text+strings.ToLower(r.at(1).Text)]
+	param := r.at(3)
+	if in == "" || param.Kind != sqltoken.Param || end != r.pos+4 && !r.at(4).Is("::") {
+		return unsupported(r.at(0).Text + " " + r.at(1).Text + " of anything but a parameter")
+	}
+	r.emit(end+1-r.pos, sqltoken.Raw(in+" (SELECT value FROM json_each(?"+param.Text[1:]+"))"))
 	return nil
 }
 

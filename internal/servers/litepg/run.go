@@ -8,6 +8,7 @@ import (
 	"time"
 
 	wire "github.com/jeroenrinzema/psql-wire"
+	"github.com/jeroenrinzema/psql-wire/codes"
 )
 
 // ran is the outcome of a statement: rows for the client and the words of
@@ -48,6 +49,9 @@ func (s *session) allowed(st *statement) error {
 
 // fail records an error: an open transaction can then only be rolled back.
 func (s *session) fail(ctx context.Context, err error) error {
+	if name, found := s.uniqueIndex(err); found {
+		err = withConstraint(codes.UniqueViolation, name, "duplicate key value violates unique constraint %q", name)
+	}
 	err = translate(ctx, err)
 	if s.tx != idle {
 		s.tx = failed

@@ -37,8 +37,6 @@ const VersionFunction = "PostgreSQL " + PostgreSQLVersion + " (" + Name + ")"
 // Server is a running stand-in. Its methods are safe for concurrent use.
 type Server struct {
 	dir     string
-	ctx     context.Context // #nosec -- the life of the server; sessions begin in callbacks that carry none
-	cancel  context.CancelFunc
 	locks   *advisoryLocks
 	wire    *wire.Server
 	conns   *connections
@@ -50,25 +48,23 @@ type Server struct {
 	made      int
 	sessions  map[*session]bool
 	nextPID   int32
+	closed    bool
 }
 
 // Start serves on l, which the server closes. Databases are files in dir, which
 // must exist; those called app and postgres exist from the start.
 func Start(l net.Listener, dir string) (*Server, error) {
-	ctx, cancel := context.WithCancel(context.Background())
 	s := &Server{
-		dir: dir, ctx: ctx, cancel: cancel, locks: newAdvisoryLocks(), served: make(chan struct{}),
+		dir: dir, locks: newAdvisoryLocks(), served: make(chan struct{}),
 		databases: map[string]string{}, sessions: map[*session]bool{}, nextPID: 1000,
 	}
 	for _, name := range []string{"postgres", "app"} {
 		if err := s.CreateDatabase(name); err != nil {
-			cancel()
 			return nil, errors.Join(err, l.Close())
 		}
 	}
 	w, err := s.newWire()
 	if err != nil {
-		cancel()
 		return nil, errors.Join(fmt.Errorf("prepare the PostgreSQL protocol: %w", err), l.Close())
 	}
 	s.wire, s.conns = w, newConnections(l)
@@ -150,7 +146,12 @@ func (srv *Server) DropDatabase(name string, ifExists, force bool) error {
 // Close ends every session and frees the port. It returns when nothing runs any
 // more, or with an error when ctx ends first. It may be called again.
 func (srv *Server) Close(ctx context.Context) error {
-	srv.cancel()
+	srv.mu.Lock()
+	srv.closed = true
+	for s := range srv.sessions {
+		s.stop()
+	}
+	srv.mu.Unlock()
 	srv.conns.closeAll()
 	done := make(chan struct{})
 	go func() {
@@ -181,7 +182,6 @@ func (srv *Server) newSession(database, user, remote string) (*session, bool) {
 		server: srv, database: database, user: user, remote: remote, pid: srv.nextPID,
 		secret: int32(binary.BigEndian.Uint32(secret[:])), settings: map[string]string{}, // #nosec G115 -- random bits
 	}
-	s.closing, s.stop = context.WithCancel(srv.ctx)
 	return s, true
 }
 
@@ -190,6 +190,9 @@ func (srv *Server) admit(s *session) (string, error) {
 	srv.mu.Lock()
 	defer srv.mu.Unlock()
 	path, known := srv.databases[s.database]
+	if srv.closed {
+		return "", newError("57P03", "the database system is shutting down")
+	}
 	if !known {
 		return "", newError(unknownDatabase, "database %q does not exist", s.database)
 	}

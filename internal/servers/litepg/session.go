@@ -34,8 +34,6 @@ type session struct {
 	remote         string
 	pid, secret    int32
 	conn           sqliteConn
-	closing        context.Context // #nosec -- ends with the session; SQLite's functions have no other way to learn of it
-	stop           context.CancelFunc
 
 	tx       txState
 	implicit bool // a transaction that ends with the query or at Sync
@@ -44,8 +42,9 @@ type session struct {
 	settings map[string]string
 
 	mu      sync.Mutex
-	current context.Context    // of the running statement
-	cancel  context.CancelFunc // of the running statement
+	stopped bool
+	cancel  context.CancelFunc // of the running statement, nil when none runs
+	done    <-chan struct{}    // closed when the running statement is cancelled
 }
 
 type sqliteConn interface {
@@ -89,26 +88,36 @@ func (s *session) close() error {
 	return s.conn.Close()
 }
 
+// stop cancels what the session does and all that it is still asked for.
+func (s *session) stop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stopped = true
+	if s.cancel != nil {
+		s.cancel()
+	}
+}
+
 // interrupted is closed when the running statement is cancelled.
 func (s *session) interrupted() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.current == nil {
-		return nil
-	}
-	return s.current.Done()
+	return s.done
 }
 
 // statementContext makes the context of one statement, which ends with the
 // session and by a cancel request.
 func (s *session) statementContext() (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancel(s.closing)
+	ctx, cancel := context.WithCancel(context.Background())
 	s.mu.Lock()
-	s.current, s.cancel = ctx, cancel
+	s.cancel, s.done = cancel, ctx.Done()
+	if s.stopped {
+		cancel()
+	}
 	s.mu.Unlock()
 	return ctx, func() {
 		s.mu.Lock()
-		s.current, s.cancel = nil, nil
+		s.cancel, s.done = nil, nil
 		s.mu.Unlock()
 		cancel()
 	}

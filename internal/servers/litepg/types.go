@@ -28,7 +28,6 @@ var (
 	typeJSONB       = typ{pgtype.JSONBOID, "JSONB_TEXT"}
 	typeDate        = typ{pgtype.DateOID, "DATE_TEXT"}
 	typeBytea       = typ{pgtype.ByteaOID, "BYTEA_BLOB"}
-	typeUnknown     = typ{0, "TEXT"}
 )
 
 // typeNames maps the names PostgreSQL accepts to types.

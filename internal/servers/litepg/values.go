@@ -3,6 +3,7 @@ package litepg
 import (
 	"database/sql/driver"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
@@ -83,6 +84,8 @@ func toSQLite(v any, oid uint32) (driver.Value, error) {
 		return v.UTC().Format(timeLayout), nil
 	case [16]byte:
 		return formatUUID(v), nil
+	case []any:
+		return jsonArray(v)
 	case driver.Valuer:
 		inner, err := v.Value()
 		if err != nil {
@@ -95,6 +98,20 @@ func toSQLite(v any, oid uint32) (driver.Value, error) {
 	default:
 		return nil, newError(notSupported, "a parameter of type %d (%T)", oid, v)
 	}
+}
+
+// jsonArray keeps an array as JSON, for json_each.
+func jsonArray(array []any) (driver.Value, error) {
+	out := make([]any, len(array))
+	for i, v := range array {
+		kept, err := toSQLite(v, 0)
+		if err != nil {
+			return nil, err
+		}
+		out[i] = kept
+	}
+	text, err := json.Marshal(out)
+	return string(text), err
 }
 
 // numberOf is the number a decimal text stands for, as SQLite would compare it.
