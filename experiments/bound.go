@@ -86,7 +86,11 @@ func window(e contracts.Expectation) time.Duration {
 
 // attempts is how long a probe may take with all its attempts.
 func attempts(p *probes.Spec) time.Duration {
-	d := max(p.Within.D(), p.Timeout.D()*time.Duration(max(1, p.FailureThreshold, p.SuccessThreshold)))
+	t := p.Timing()
+	d := t.Within
+	if d == 0 {
+		d = (t.Timeout + t.Interval) * time.Duration(t.SuccessThreshold+t.FailureThreshold-1)
+	}
 	if p.Then != nil {
 		d += attempts(p.Then)
 	}

@@ -100,13 +100,13 @@ func (d *decoder) structure(n *yaml.Node, v reflect.Value, path string) {
 		d.add(n, fmt.Sprintf("%s is a mapping, not %s", sh.section.title, describe(n)), "a mapping with "+oneOf(sh.names()), "")
 		return
 	}
-	given := map[string]bool{}
+	given := map[string]bool{} // also what a wrong key was probably meant to be: its absence is not a second mistake
 	if n != nil {
 		for i := 0; i+1 < len(n.Content); i += 2 {
 			key, value := n.Content[i], n.Content[i+1]
 			f, ok := sh.field(key.Value)
 			if !ok {
-				d.unknown(key, sh)
+				given[d.unknown(key, sh)] = true
 				continue
 			}
 			given[f.name] = true
@@ -130,7 +130,7 @@ func (d *decoder) absent(n *yaml.Node, v reflect.Value, path string, sh *shape, 
 			if n == nil {
 				n = d.at(path)
 			}
-			d.add(n, fmt.Sprintf("%s has no `%s`", sh.section.title, f.name), "`"+f.name+": "+f.entry.example+"`", "")
+			d.add(n, fmt.Sprintf("%s has no `%s`", sh.section.title, f.name), fmt.Sprintf("`%s`, for example `%s: %s`", f.name, f.name, f.entry.example), "")
 		case f.entry.def != "" && !strings.HasPrefix(f.entry.def, "("):
 			d.value(literal(f.entry.def), field, join(path, f.name), f.entry)
 		case field.Kind() == reflect.Struct && shapes()[field.Type()] != nil && d.hooks[field.Type()] == nil:
@@ -139,17 +139,23 @@ func (d *decoder) absent(n *yaml.Node, v reflect.Value, path string, sh *shape, 
 	}
 }
 
-func (d *decoder) unknown(key *yaml.Node, sh *shape) {
+// unknown reports a key that the mapping does not have, and returns the one that was probably meant, or "".
+func (d *decoder) unknown(key *yaml.Node, sh *shape) string {
 	for _, r := range sh.section.reserved {
 		if r == key.Value {
 			d.add(key, fmt.Sprintf("`%s` is part of the language but not played by this version", r), "", "remove it")
-			return
+			return ""
 		}
 	}
 	if sh.section.name == "file" && strings.HasPrefix(key.Value, "x-") {
-		return
+		return ""
 	}
-	d.add(key, fmt.Sprintf("unknown field `%s` in %s", key.Value, sh.section.title), oneOf(sh.names()), didYouMean(key.Value, sh.names()))
+	names := sh.names()
+	if sh.section.of == reflect.TypeFor[Injection]() {
+		names = append(names, "when")
+	}
+	d.add(key, fmt.Sprintf("unknown field `%s` in %s", key.Value, sh.section.title), oneOf(names), didYouMean(key.Value, names))
+	return nearest(key.Value, names)
 }
 
 func (d *decoder) slice(n *yaml.Node, v reflect.Value, path string, e entry) {
@@ -290,6 +296,9 @@ func (d *decoder) float(n *yaml.Node, v reflect.Value, e entry) {
 func (d *decoder) numberRange(e entry, what string) string {
 	if e.min == nil || e.max == nil {
 		return what
+	}
+	if *e.min == *e.max {
+		return fmt.Sprint(*e.min)
 	}
 	return what + " from " + strconv.FormatFloat(*e.min, 'f', -1, 64) + " to " + strconv.FormatFloat(*e.max, 'f', -1, 64)
 }

@@ -151,7 +151,9 @@ func (s *shape) collect(t reflect.Type, prefix []int, entries map[reflect.Type]m
 		case inline:
 			s.collect(f.Type, index, entries)
 		case name != "":
-			s.fields = append(s.fields, shapeField{name: name, index: index, typ: f.Type, entry: entries[t][name]})
+			if e, ok := entries[t][name]; ok { // what the table lacks is not of the language
+				s.fields = append(s.fields, shapeField{name: name, index: index, typ: f.Type, entry: e})
+			}
 		}
 	}
 	if len(prefix) > 0 {

@@ -38,13 +38,13 @@ func probeSection() section {
 				example: `{url: "ws://127.0.0.1:${port.http}/ws", send: '{"type":"ping"}', expect: [pong]}`},
 			{name: "exec", doc: "Runs a command.", example: "{command: [./check.sh]}"},
 			{name: "log", format: formatRegexp, doc: "Some line of the service's output matches.", example: "'listening on'"},
-			{name: "then", doc: "A probe that is asked after this one held.",
+			{name: "then", doc: "A probe that is asked after this one held, in the same attempt, with its own timing.",
 				example: `{sql: {dsn: "postgres://app@${postgres.upstream}/app", query: select count(*) from threads, expect: 1}}`},
-			{name: "timeout", def: "1s", doc: "Of one attempt.", example: "500ms"},
-			{name: "interval", def: "(10ms, growing to 50ms)", doc: "Between attempts.", example: "100ms"},
+			{name: "timeout", def: "(1s; 5s for websocket, exec and with within)", doc: "Of one attempt.", example: "500ms"},
+			{name: "interval", def: "(50ms; it starts at 10ms and grows)", doc: "Between attempts.", example: "100ms"},
 			{name: "within", def: "(one attempt)", doc: "Of all attempts together.", example: "5s"},
 			{name: "success_threshold", def: "1", min: bounds(1), max: bounds(1000), doc: "Attempts that must succeed in a row.", example: "2"},
-			{name: "failure_threshold", def: "1", min: bounds(1), max: bounds(1000), doc: "Attempts that must fail in a row before it counts as failed.",
+			{name: "failure_threshold", def: "1", min: bounds(1), max: bounds(1000), doc: "Attempts that must fail in a row before it counts as failed; not used with `within`.",
 				example: "3"},
 		},
 	}
@@ -68,7 +68,7 @@ func httpSection() section {
 			{name: "method", def: "GET", doc: "The method.", example: "POST"},
 			{name: "headers", doc: "Headers of the request.", example: "{Authorization: Bearer abc}"},
 			{name: "body", doc: "Body of the request.", example: `'{"text":"hi"}'`},
-			{name: "status", def: "(any of 200 to 399)", min: bounds(100), max: bounds(599), doc: "Status of the answer.", example: "201"},
+			{name: "status", def: "(any of 200 to 399)", min: bounds(100), max: bounds(599), doc: "Status of the answer; redirects are not followed.", example: "201"},
 			{name: "header", doc: "Regular expressions on headers of the answer, by name.", example: "{Content-Type: json}"},
 			{name: "match", format: formatRegexp, doc: "Matches the body (its first MiB).", example: "'\"ok\"'"},
 			{name: "json", format: formatPath, doc: "Path of a value in the body.", example: "$.status"},
@@ -93,7 +93,7 @@ func sqlSection() section {
 		name: "probe.sql", title: "an sql probe", of: reflect.TypeFor[probes.SQL](), doc: "PostgreSQL: the first column of the first row.",
 		fields: []entry{
 			{name: "dsn", def: required, doc: "Connection string.", example: `"postgres://app@${postgres.upstream}/app"`},
-			{name: "query", def: "select 1", doc: "What is run.", example: "select count(*) from threads"},
+			{name: "query", def: "select 1", doc: "What is run; several statements, separated by semicolons, are one transaction.", example: "select count(*) from threads"},
 			{name: "expect", def: "(any answer)", doc: "The value, compared as text.", example: "1"},
 		},
 	}
@@ -122,6 +122,7 @@ func websocketSection() section {
 			{name: "send", doc: "Message sent once connected.", example: `'{"type":"user_message"}'`},
 			{name: "expect", doc: "Messages in order: the `type` of a JSON message or, between slashes, a regular expression on the text.",
 				example: "[agent_started, /done/]"},
+			{name: "within", def: "(timeout)", doc: "Of the whole sequence, connecting included.", example: "5s"},
 			{name: "status", min: bounds(100), max: bounds(599), doc: "The upgrade is refused with this status.", example: "503"},
 		},
 	}

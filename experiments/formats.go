@@ -38,7 +38,10 @@ func (f format) check(text string) string {
 
 // compile compiles a regular expression in which variables are still to be replaced.
 func compile(text string) (*regexp.Regexp, string) {
-	re, err := regexp.Compile(placeholders(text, "x"))
+	re, err := regexp.Compile(text)
+	if err != nil {
+		re, err = regexp.Compile(placeholders(text, "x"))
+	}
 	if err != nil {
 		return nil, fmt.Sprintf("the regular expression does not compile: %s", strings.TrimPrefix(err.Error(), "error parsing regexp: "))
 	}

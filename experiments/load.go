@@ -148,7 +148,7 @@ func (l *loader) trialScope(files []string, where string) scope {
 
 // scopes checks that every variable that is left in the file (but for the experiments) will exist when it is needed.
 func (l *loader) scopes() {
-	l.serviceScope(child(l.root, "service"), l.f.Service)
+	l.serviceScope(child(l.root, "service"), l.f.Service, nil)
 	files := sortedKeys(l.f.Service.Files)
 	for i := range l.f.Dependencies {
 		l.dependencyScope(child(l.root, "dependencies").Content[2*i+1], l.f.Dependencies[i].Name)
@@ -163,12 +163,14 @@ func (l *loader) scopes() {
 	}
 }
 
-func (l *loader) serviceScope(n *yaml.Node, s Service) {
+func (l *loader) serviceScope(n *yaml.Node, s Service, axes []string) {
 	if n == nil || n.Kind != yaml.MappingNode {
 		return
 	}
 	scope{names: []string{"bin"}, where: "in the build command"}.check(l.reporter, child(n, "build"))
-	l.trialScope(sortedKeys(s.Files), "in the service").check(l.reporter, without(n, "build", "name"))
+	trial := l.trialScope(sortedKeys(s.Files), "in the service")
+	trial.axes = axes
+	trial.check(l.reporter, without(n, "build", "name"))
 	scope{where: "in the service's name"}.check(l.reporter, child(n, "name"))
 }
 

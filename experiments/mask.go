@@ -15,7 +15,7 @@ var (
 	// scheme://user:PASSWORD@host; an unescaped @ or : in the password still belongs to it.
 	urlPassword = regexp.MustCompile(`([A-Za-z][A-Za-z0-9+.-]*://[^\s/:@"'<>]*:)([^\s/"'<>]+)@`)
 	// password=..., PGPASSWORD=..., pwd=... in connection strings, queries and command lines, bare or quoted.
-	keyPassword = regexp.MustCompile(`(?i)((?:password|passwd|pwd)\s*=\s*)('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[^\s&;,'"]+)`)
+	keyPassword = regexp.MustCompile(`(?i)((?:password|passwd|pwd)\s*=\s*)('(?:[^'\\]|\\.|'')*'|"(?:[^"\\]|\\.)*"|[^\s&;,'"]+)`)
 	// "password": "..." in JSON.
 	jsonPassword = regexp.MustCompile(`(?i)("(?:[a-z_]*password|passwd|pwd)"\s*:\s*)"(?:[^"\\]|\\.)*"`)
 )

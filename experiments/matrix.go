@@ -55,6 +55,10 @@ func (l *loader) experiments() {
 
 func (l *loader) experiment(n *yaml.Node, i int) Experiment {
 	axes := l.matrix(child(n, "matrix"))
+	var declared []string
+	for _, key := range keys(child(n, "matrix")) {
+		declared = append(declared, key.Value)
+	}
 	used := map[string]bool{}
 	var first Experiment
 	var cells []cell
@@ -66,7 +70,7 @@ func (l *loader) experiment(n *yaml.Node, i int) Experiment {
 			body = l.substitute(body, chosen, used)
 			body = overlay(n, body, nil)
 		}
-		e := l.decodeExperiment(body, i)
+		e := l.decodeExperiment(body, i, declared)
 		if index == 0 {
 			first = e
 		}
@@ -208,6 +212,7 @@ func (l *loader) substitute(n *yaml.Node, chosen map[string]*yaml.Node, used map
 		if value.Kind != yaml.ScalarNode {
 			l.variableProblem(n, p.text, fmt.Sprintf("${%s} is %s here, which cannot be part of a text", p.text, describe(value)),
 				"a plain value, or nothing around the variable", "")
+			b.WriteString("${" + p.text + "}")
 			continue
 		}
 		b.WriteString(value.Value)
@@ -219,7 +224,7 @@ func (l *loader) substitute(n *yaml.Node, chosen map[string]*yaml.Node, used map
 }
 
 // decodeExperiment decodes and checks one cell.
-func (l *loader) decodeExperiment(n *yaml.Node, i int) Experiment {
+func (l *loader) decodeExperiment(n *yaml.Node, i int, axes []string) Experiment {
 	path := fmt.Sprintf("experiments[%d]", i)
 	d := newDecoder(l.reporter)
 	d.places[path] = place{nil, n}
@@ -230,13 +235,13 @@ func (l *loader) decodeExperiment(n *yaml.Node, i int) Experiment {
 		body = without(n, "service")
 		for _, key := range keys(n) {
 			if key.Value != "service" {
-				scope{where: "here: only env, var and axes of a matrix are replaced in this place"}.check(l.reporter, child(n, key.Value))
+				scope{axes: axes, where: "here: only env, var and axes of a matrix are replaced in this place"}.check(l.reporter, child(n, key.Value))
 			}
 		}
 	}
 	d.structure(unescaped(body), reflect.ValueOf(&e).Elem(), path)
 	if service != nil && !isNull(service) {
-		e.Service = l.overlaid(d, service, path)
+		e.Service = l.overlaid(d, service, path, axes)
 	}
 	if e.Expect.Name != "" || len(e.Expect.AnyOf)+len(e.Expect.AllOf) > 0 {
 		e.Expect = (&resolver{d: d, named: l.contracts, done: true}).resolve(e.Expect, path+".expect")
@@ -246,7 +251,7 @@ func (l *loader) decodeExperiment(n *yaml.Node, i int) Experiment {
 }
 
 // overlaid decodes the file's service with the experiment's laid over it.
-func (l *loader) overlaid(d *decoder, n *yaml.Node, path string) *Service {
+func (l *loader) overlaid(d *decoder, n *yaml.Node, path string, axes []string) *Service {
 	if n.Kind != yaml.MappingNode {
 		l.add(n, "the service is a mapping, not "+describe(n), "only the fields that change", "")
 		return nil
@@ -263,7 +268,7 @@ func (l *loader) overlaid(d *decoder, n *yaml.Node, path string) *Service {
 	d.places[path] = place{nil, n}
 	var s Service
 	d.structure(merged, reflect.ValueOf(&s).Elem(), path)
-	l.serviceScope(merged, s)
+	l.serviceScope(merged, s, axes)
 	l.validateService(d, path, &s)
 	return &s
 }

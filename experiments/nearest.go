@@ -14,8 +14,13 @@ func nearest(got string, known []string) string {
 		if !strings.EqualFold(got, k) {
 			d++
 		}
-		if d < bestDistance || (d == bestDistance && k < best) {
+		if tie := lengthGap(folded, k) - lengthGap(folded, best); d < bestDistance || d == bestDistance && (tie < 0 || tie == 0 && k < best) {
 			best, bestDistance = k, d
+		}
+	}
+	if bestDistance > 3 { // more than a slip of a finger: perhaps the beginning of a name
+		if begun := beginning(folded, known); begun != "" {
+			return begun
 		}
 	}
 	limit := max(len([]rune(got)), len([]rune(best)))/3 + 1
@@ -23,6 +28,26 @@ func nearest(got string, known []string) string {
 		return best
 	}
 	return containing(folded, known)
+}
+
+// lengthGap is how much longer or shorter a name is.
+func lengthGap(folded, name string) int {
+	gap := len(fold(name)) - len(folded)
+	return max(gap, -gap)
+}
+
+// beginning finds the one known name that begins with got.
+func beginning(folded string, known []string) string {
+	found := ""
+	for _, k := range known {
+		if len(folded) >= 3 && strings.HasPrefix(fold(k), folded) {
+			if found != "" {
+				return ""
+			}
+			found = k
+		}
+	}
+	return found
 }
 
 // containing finds the one known name that has got as a part, or is a part of it: "timeout_ms" means "timeout".

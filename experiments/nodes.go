@@ -36,6 +36,7 @@ func describe(n *yaml.Node) string {
 
 var (
 	intPattern   = regexp.MustCompile(`^[-+]?(0|[1-9][0-9_]*|0o[0-7]+|0x[0-9a-fA-F]+)$`)
+	ratePattern  = regexp.MustCompile(`^[0-9]+(\.[0-9]+)?$`)
 	floatPattern = regexp.MustCompile(`^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$`)
 )
 

@@ -190,6 +190,9 @@ func (e *expander) checkTag(n *yaml.Node) {
 	}
 	e.report.add(n, "the tag "+n.Tag+" is not part of the language", "a plain value", "remove the tag")
 	n.Style &^= yaml.TaggedStyle
-	n.Tag = ""
+	if n.Tag = ""; n.Kind == yaml.ScalarNode {
+		n.Tag = plainTag(n.Value)
+		return
+	}
 	n.Tag = n.ShortTag()
 }

@@ -92,6 +92,16 @@ func (r *reporter) addFirst(n *yaml.Node, text, expected, suggest string) {
 	r.add(n, text, expected, suggest)
 }
 
+// problemsWithin tells whether something below n was reported.
+func (r *reporter) problemsWithin(n *yaml.Node) bool {
+	for i := range r.list {
+		if n.Line == r.list[i].Line && n.Column == r.list[i].Column {
+			return true
+		}
+	}
+	return slices.ContainsFunc(n.Content, r.problemsWithin)
+}
+
 func (r *reporter) addAt(line, column int, text, expected, suggest string) {
 	key := fmt.Sprintf("%d:%d:%s", line, column, text)
 	if r.seen[key] || len(r.list) >= maxProblems {

@@ -14,7 +14,8 @@ func Render[T any](v T, lookup func(name string) (string, error)) (T, error) {
 	in := reflect.ValueOf(&v).Elem()
 	out := reflect.New(in.Type()).Elem()
 	r.value(in, out, in.Type().Name())
-	return out.Interface().(T), errors.Join(r.errs...)
+	result, _ := out.Interface().(T) // fails only for a nil interface, which is its own copy
+	return result, errors.Join(r.errs...)
 }
 
 // Values makes a lookup for Render out of a map. Its error names the nearest known name.

@@ -2,8 +2,6 @@ package experiments
 
 import (
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 
 	"github.com/chaos-startup/chaos/contracts"
@@ -50,7 +48,7 @@ func phaseSpecs(s phases.Spec) []contracts.Phase {
 // String words the injection: "latency delay=3s on postgres during database for 3s".
 func (in *Injection) String() string {
 	var b strings.Builder
-	b.WriteString(faultWords(in.Fault.Kind, in.Fault.Params) + " on " + in.On)
+	b.WriteString(in.Fault.String() + " on " + in.On)
 	switch {
 	case in.During != "":
 		b.WriteString(" during " + in.During)
@@ -96,21 +94,6 @@ func (t Trigger) String() string {
 	return "start"
 }
 
-// faultWords names a fault with the parameters that are not at their defaults.
-func faultWords(kind string, params map[string]any) string {
-	out := kind
-	for _, name := range slices.Sorted(maps.Keys(params)) {
-		value := params[name]
-		if d, ok := value.(timeline.Duration); ok {
-			value = short(d)
-		}
-		if text := fmt.Sprint(value); text != defaultParam(kind, name) {
-			out += " " + name + "=" + text
-		}
-	}
-	return out
-}
-
 // short writes a duration without the zero units at its end: 1m0s is 1m.
 func short(d timeline.Duration) string {
 	text := d.String()
@@ -122,6 +105,3 @@ func short(d timeline.Duration) string {
 	}
 	return text
 }
-
-// defaultParam returns the default of a fault's parameter as text.
-func defaultParam(_, _ string) string { return "" }

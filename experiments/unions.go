@@ -2,7 +2,6 @@ package experiments
 
 import (
 	"fmt"
-	"math"
 	"reflect"
 	"strconv"
 	"strings"
@@ -45,7 +44,7 @@ func durationHook(d *decoder, n *yaml.Node, v reflect.Value, _ string) {
 		d.add(n, "a duration is needed here, not "+describe(n), want, "")
 		return
 	}
-	if tag := n.ShortTag(); tag == "!!int" || tag == "!!float" {
+	if tag := n.ShortTag(); tag == "!!int" || tag == "!!float" || floatPattern.MatchString(n.Value) {
 		d.add(n, fmt.Sprintf("the duration %s has no unit", n.Value), want, fmt.Sprintf("did you mean `%ss` or `%sms`?", n.Value, n.Value))
 		return
 	}
@@ -112,9 +111,24 @@ func exactlyOne(d *decoder, n *yaml.Node, sh *shape, names ...string) {
 	switch {
 	case len(got) > 1:
 		d.add(n, fmt.Sprintf("%s has %s", sh.section.title, strings.Join(got, " and ")), "exactly "+oneOf(names), "")
-	case len(got) == 0:
+	case len(got) == 0 && !strange(n, sh):
 		d.add(n, fmt.Sprintf("%s says nothing", sh.section.title), "exactly "+oneOf(names), "")
 	}
+}
+
+// strange tells whether a mapping has a key that no shape knows: that was reported, and what is missing was probably meant by it.
+func strange(n *yaml.Node, shapes ...*shape) bool {
+	for _, key := range keys(n) {
+		known := false
+		for _, sh := range shapes {
+			_, ok := sh.field(key.Value)
+			known = known || ok
+		}
+		if !known {
+			return true
+		}
+	}
+	return false
 }
 
 // injectHook reads the list of injections; `on` with several names makes several injections of one.
@@ -250,7 +264,7 @@ func matchHook(d *decoder, n *yaml.Node, v reflect.Value, path string) {
 func exitCodeHook(d *decoder, n *yaml.Node, v reflect.Value, _ string) {
 	if n.Kind == yaml.ScalarNode {
 		i, err := strconv.Atoi(n.Value)
-		if n.Value == "nonzero" || n.Value == "any" || (err == nil && i >= 0 && i <= 255) {
+		if n.Value == "nonzero" || n.Value == "any" || (err == nil && i >= 0 && i <= 255 && len(n.Value) <= 3 && n.Value[0] != '+') {
 			v.SetString(n.Value)
 			return
 		}
@@ -262,15 +276,17 @@ func exitCodeHook(d *decoder, n *yaml.Node, v reflect.Value, _ string) {
 func retryHook(d *decoder, n *yaml.Node, v reflect.Value, path string) {
 	if rate := child(n, "max_rate"); rate != nil && rate.Kind == yaml.ScalarNode {
 		if number, ok := strings.CutSuffix(rate.Value, "/s"); ok {
-			if f, err := strconv.ParseFloat(strings.TrimSpace(number), 64); err == nil && !math.IsInf(f, 0) && !math.IsNaN(f) {
+			if ratePattern.MatchString(strings.TrimSpace(number)) {
 				r := *rate
 				r.Value, r.Tag, r.Style = strings.TrimSpace(number), "!!float", 0
 				n = overlay(n, &yaml.Node{Kind: yaml.MappingNode, Line: n.Line, Column: n.Column,
 					Content: []*yaml.Node{{Kind: yaml.ScalarNode, Tag: "!!str", Value: "max_rate"}, &r}}, nil)
 			}
-		} else if rate.ShortTag() == "!!str" {
+		}
+		if child(n, "max_rate").ShortTag() == "!!str" {
 			d.add(rate, "a rate is needed here, not "+describe(rate), "20/s (per second) or a number", "")
-			n = without(n, "max_rate")
+			d.structure(without(n, "max_rate"), v, path)
+			return
 		}
 	}
 	d.structure(n, v, path)

@@ -3,8 +3,12 @@ package experiments
 import (
 	"fmt"
 	"path"
+	"reflect"
+	"regexp"
 	"slices"
 	"strings"
+
+	"go.yaml.in/yaml/v4"
 
 	"github.com/chaos-startup/chaos/phases"
 	"github.com/chaos-startup/chaos/probes"
@@ -96,7 +100,7 @@ func (l *loader) validateSource(dep *Dependency, at string) {
 	}
 	switch {
 	case len(got) == 0:
-		d.add(d.keyAt(at), fmt.Sprintf("`%s` says not where it is", dep.Name), "exactly one of upstream, command, server", "")
+		d.add(d.keyAt(at), fmt.Sprintf("`%s` does not say where it is", dep.Name), "exactly one of upstream, command, server", "")
 	case len(got) > 1:
 		d.add(d.at(at+"."+got[1]), fmt.Sprintf("`%s` has %s", dep.Name, strings.Join(got, " and ")), "exactly one of upstream, command, server", "")
 	case got[0] == "command" && len(dep.Command) == 0:
@@ -120,8 +124,8 @@ func (l *loader) validateProbe(d *decoder, at string, p *probes.Spec) {
 		}
 	}
 	switch {
-	case len(got) == 0 && !l.reservedProbe(d, at):
-		d.add(d.at(at), "the probe asks nothing", "exactly one of "+strings.Join(probeKinds, ", "), "")
+	case len(got) == 0 && !strange(d.at(at), shapes()[reflect.TypeFor[Proof]()], shapes()[reflect.TypeFor[Ready]()]):
+		d.addFirst(d.at(at), "the probe asks nothing", "exactly one of "+strings.Join(probeKinds, ", "), "")
 	case len(got) > 1:
 		d.add(d.keyAt(at+"."+got[1]), "the probe has "+strings.Join(got, " and "), "exactly one kind; ask a second one with `then`", "")
 	}
@@ -144,11 +148,37 @@ func (l *loader) validateProbe(d *decoder, at string, p *probes.Spec) {
 	if p.Then != nil {
 		l.validateProbe(d, at+".then", p.Then)
 	}
+	l.tryProbe(d, at, p)
 }
 
-// reservedProbe tells whether the probe has a kind that was reported already as not played.
-func (l *loader) reservedProbe(d *decoder, at string) bool {
-	return slices.ContainsFunc([]string{"clickhouse", "metrics", "jwt"}, func(kind string) bool { return child(d.at(at), kind) != nil })
+// tryProbe makes the probe as a trial would, with stand-ins for its variables: what only the probe itself knows to be wrong is found too.
+func (l *loader) tryProbe(d *decoder, at string, p *probes.Spec) {
+	node := d.at(at)
+	if node == nil || l.problemsWithin(node) {
+		return
+	}
+	spec, err := Render(*p, standIn)
+	if err == nil {
+		spec.Then = nil // tried by itself
+		_, err = probes.New(spec, probes.Env{Log: func(*regexp.Regexp) (string, bool) { return "", false }})
+	}
+	if err != nil {
+		d.add(node, err.Error(), "", "")
+	}
+}
+
+// standIn answers every variable with something of its form.
+func standIn(name string) (string, error) {
+	_, attribute, dotted := strings.Cut(name, ".")
+	switch {
+	case strings.HasPrefix(name, "port."), attribute == "port", attribute == "upstream_port", name == "seed":
+		return "1", nil
+	case attribute == "host", attribute == "upstream_host":
+		return "127.0.0.1", nil
+	case attribute == "upstream", !dotted && name != "bin" && name != "dir" && name != "trial":
+		return "127.0.0.1:1", nil
+	}
+	return "x", nil
 }
 
 func (l *loader) validateWebSocket(d *decoder, at string, w *probes.WebSocket) {
@@ -186,7 +216,7 @@ func (l *loader) validateReadiness() {
 
 // knownDependency reports a name that is no dependency.
 func (l *loader) knownDependency(d *decoder, at, name string) {
-	if !slices.Contains(l.dependencies, name) && name != "" {
+	if !slices.Contains(l.dependencies, name) && name != "" && !hasVariable(name) {
 		expected := "no dependency is declared"
 		if len(l.dependencies) > 0 {
 			expected = oneOf(l.dependencies)
@@ -206,7 +236,7 @@ func phaseNames(s phases.Spec) []string {
 
 func (l *loader) validatePhases() {
 	d := l.d
-	if list := d.at("phases"); d.has("phases") && list != nil && len(list.Content) == 0 && !isNull(list) {
+	if list := d.at("phases"); d.has("phases") && list != nil && list.Kind == yaml.SequenceNode && len(list.Content) == 0 {
 		d.add(list, "there is no phase", "at least one", "remove `phases` when there are none")
 	}
 	seen := map[string]bool{}
@@ -252,6 +282,9 @@ func (l *loader) phase(d *decoder, at, name string) (string, bool) {
 	node := d.at(at)
 	if strings.HasPrefix(at, "phases.budgets.") {
 		node = d.keyAt(at)
+	}
+	if hasVariable(name) { // reported with the variable
+		return name, false
 	}
 	expected, suggest := oneOf(l.phases), didYouMean(name, l.phases)
 	if len(l.phases) == 0 {

@@ -2,7 +2,10 @@ package experiments
 
 import (
 	"fmt"
+	"slices"
 	"strings"
+
+	"go.yaml.in/yaml/v4"
 
 	"github.com/chaos-startup/chaos/contracts"
 )
@@ -86,19 +89,43 @@ func (l *loader) validateExpectation(d *decoder, at string, e *Experiment) {
 		bounded = bounded && in.bounded()
 	}
 	expect := d.at(at + ".expect")
+	if len(e.Inject) == 0 && vacuous(e.Expect) {
+		d.addFirst(expect, "what is expected is about a fault, and there is none", "`inject`", "for a plain trial use {readiness: all}")
+	}
 	for _, must := range conjuncts(e.Expect) {
 		switch {
-		case must.Recover != nil && len(e.Inject) == 0:
-			d.add(expect, "`recover` needs a fault to recover from", "`inject`", "for a plain trial use {readiness: all}")
 		case must.Recover != nil && !bounded:
-			d.add(expect, "`recover` waits for the lift of a fault that is never lifted", "a fault that ends", "add `for: 3s` to the injection, or `until`")
-		case must.Wait != nil && len(e.Inject) == 0:
-			d.add(expect, "`wait` needs a fault to wait out", "`inject`", "for a plain trial use {readiness: all}")
+			d.addFirst(expect, "`recover` waits for the lift of a fault that is never lifted", "a fault that ends", "add `for: 3s` to the injection, or `until`")
+		case must.Degrade != nil:
+			l.degradable(d, expect, e)
 		}
 		if needsReady(must) && service.Ready == nil && d.has(at+".expect") {
-			d.add(expect, "the service makes no claim to be ready, so this can never hold", "`ready` under `service`", "")
+			d.addFirst(expect, "the service makes no claim to be ready, so this can never hold", "`ready` under `service`", "")
 		}
 	}
+}
+
+// degradable refuses a degrade without a dependency that is optional: judging could never decide it.
+func (l *loader) degradable(d *decoder, expect *yaml.Node, e *Experiment) {
+	for _, in := range e.Inject {
+		for _, dep := range l.f.Dependencies {
+			if dep.Name == in.On && dep.Required {
+				d.addFirst(expect, fmt.Sprintf("`degrade` is for optional dependencies, and `%s` is required", dep.Name), "",
+					"set `required: false` on it if the service may go on without it")
+			}
+		}
+	}
+}
+
+// vacuous tells whether an expectation says nothing without a fault: its time counts from a bite or a lift that never comes.
+func vacuous(e contracts.Expectation) bool {
+	if e.AnyOf != nil {
+		return !slices.ContainsFunc(e.AnyOf, func(e contracts.Expectation) bool { return !vacuous(e) })
+	}
+	if e.AllOf != nil {
+		return slices.ContainsFunc(e.AllOf, vacuous)
+	}
+	return e.FailFast != nil || e.GiveUp != nil || e.Recover != nil || e.Wait != nil || e.Tolerate != nil || e.Degrade != nil
 }
 
 // conjuncts are the expectations that must all hold.

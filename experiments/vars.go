@@ -177,6 +177,7 @@ func (r *reporter) variableProblem(n *yaml.Node, inside, text, expected, suggest
 // scope is the variables that a part of the file may use besides env and var.
 type scope struct {
 	names []string // exact names
+	axes  []string // of a matrix: replaced already where they are written right
 	ports bool     // ${port.ANY}
 	where string   // for messages: "in the build command"
 }
@@ -186,7 +187,7 @@ func (s scope) allows(name string) bool {
 	if port, ok := strings.CutPrefix(name, "port."); ok && s.ports {
 		return identifier.MatchString(port)
 	}
-	return slices.Contains(s.names, name)
+	return slices.Contains(s.names, name) || slices.Contains(s.axes, name)
 }
 
 // check reports every variable below n that will not exist when the text is used.
@@ -208,9 +209,13 @@ func (s scope) check(r *reporter, n *yaml.Node) {
 		if !p.variable || s.allows(p.text) {
 			continue
 		}
-		suggest := didYouMean(p.text, s.names)
+		suggest := ""
+		near := nearest(p.text, append(slices.Clone(s.names), s.axes...))
 		switch {
-		case suggest != "":
+		case near != "":
+			suggest = "did you mean `${" + near + "}`?"
+		case strings.HasPrefix(p.text, "file."):
+			suggest = "declare it under `files` of the service"
 		case environment.MatchString(p.text) && strings.ToUpper(p.text) == p.text:
 			suggest = fmt.Sprintf("did you mean `${env.%s}`? For a literal ${%s} write $${%s}", p.text, p.text, p.text)
 		default:
@@ -232,5 +237,5 @@ func (s scope) expected() string {
 	if s.ports {
 		names = append(names, "port.NAME")
 	}
-	return oneOf(append(names, "env.NAME", "var.NAME"))
+	return oneOf(append(append(names, s.axes...), "env.NAME", "var.NAME"))
 }
