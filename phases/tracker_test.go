@@ -356,7 +356,7 @@ func TestBuiltinNamesEverySource(t *testing.T) {
 	for _, k := range Builtin() {
 		assert.True(t, strings.HasSuffix(k.Doc, "."), k.Name)
 		assert.Contains(t, k.Example, "begins: ", k.Name)
-		assert.Contains(t, Markdown(), "### "+k.Name+"\n")
+		assert.Contains(t, Markdown(), "## "+k.Name+"\n")
 	}
 	assert.Len(t, Builtin(), 6)
 }

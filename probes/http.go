@@ -50,8 +50,7 @@ func (h HTTP) build() (attempt, error) {
 		var shown string
 		shown, p.secrets = safeURL(u)
 		p.what = p.method + " " + shown
-		_, err := http.NewRequest(p.method, h.URL, nil)
-		if err != nil {
+		if _, err := http.NewRequestWithContext(context.Background(), p.method, h.URL, nil); err != nil {
 			keep(fmt.Errorf("method %q is not one", h.Method))
 		}
 	}
