@@ -19,9 +19,10 @@
 //   - it never installs the seccomp filter in the runner itself: the filter
 //     lives on one thread, and in what that thread started.
 //
-// Other code of the same program must not start processes in a session of
-// their own (SysProcAttr.Setsid): a zombie child that leads its own session
-// is taken for an orphan of a service, and is collected.
+// The runner becomes the reaper of orphans (PR_SET_CHILD_SUBREAPER). Other
+// code of the same program that starts commands must wait for them promptly: a
+// zombie child that leads a group or session of its own and is still there
+// after a second is taken for an orphan of a service, and is collected.
 //
 // Connections that are made without connect(2) are not seen by the
 // interceptor: io_uring's IORING_OP_CONNECT and TCP Fast Open by sendto(2).

@@ -3,6 +3,7 @@ package process
 import (
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -84,22 +85,14 @@ func installFilter() (int, error) {
 	}
 	prog := connectFilter()
 	fprog := unix.SockFprog{Len: uint16(len(prog)), Filter: &prog[0]} // #nosec G115 -- a handful
-	// WAIT_KILLABLE_RECV (Linux 5.19): signals, like those a Go service
-	// preempts itself with, don't repeat a notification. SPEC_ALLOW (4.17):
-	// the service is not slowed down by speculation mitigations.
-	best := uintptr(unix.SECCOMP_FILTER_FLAG_NEW_LISTENER | unix.SECCOMP_FILTER_FLAG_SPEC_ALLOW | unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV)
-	plain := uintptr(unix.SECCOMP_FILTER_FLAG_NEW_LISTENER)
-	fd, errno := seccompFilter(best, &fprog)
+	fd, errno := seccompFilter(&fprog)
 	if errno == unix.EACCES {
 		// Without CAP_SYS_ADMIN the kernel wants the promise that the service
 		// gains no privileges. With it we leave setuid programs working.
 		if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 			return -1, fmt.Errorf("set no_new_privs: %w", err)
 		}
-		fd, errno = seccompFilter(best, &fprog)
-	}
-	if errno == unix.EINVAL {
-		fd, errno = seccompFilter(plain, &fprog)
+		fd, errno = seccompFilter(&fprog)
 	}
 	switch errno {
 	case 0:
@@ -114,9 +107,22 @@ func installFilter() (int, error) {
 	return -1, fmt.Errorf("install the seccomp filter: %w", errno)
 }
 
-// seccompFilter never uses TSYNC: the filter must stay on this thread.
-func seccompFilter(flags uintptr, prog *unix.SockFprog) (int, unix.Errno) {
+// plainFilters is set once the kernel has refused the flags it does not know.
+var plainFilters atomic.Bool
+
+// seccompFilter installs a filter, never with TSYNC: it must stay on this
+// thread. WAIT_KILLABLE_RECV (Linux 5.19): signals don't interrupt a call that
+// waits for us. SPEC_ALLOW (4.17): the service is not slowed down by
+// mitigations that a sandbox needs.
+func seccompFilter(prog *unix.SockFprog) (int, unix.Errno) {
+	flags := uintptr(unix.SECCOMP_FILTER_FLAG_NEW_LISTENER)
+	if !plainFilters.Load() {
+		flags |= unix.SECCOMP_FILTER_FLAG_SPEC_ALLOW | unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
+	}
 	fd, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, flags, uintptr(unsafe.Pointer(prog))) // #nosec G103 -- the call takes a pointer
+	if errno == unix.EINVAL && plainFilters.CompareAndSwap(false, true) {
+		return seccompFilter(prog)
+	}
 	return int(fd), errno
 }
 

@@ -153,7 +153,7 @@ func unread(t *testing.T, pipe *os.File) (n int) {
 // given orders.
 func runGuard(t *testing.T, orders string) error {
 	t.Helper()
-	return RunGuard(strings.NewReader(orders))
+	return standGuard(strings.NewReader(orders))
 }
 
 func TestTheGuardianKillsOnlyWhatItWasTold(t *testing.T) {

@@ -25,10 +25,15 @@ type guardian struct {
 // what it could not do.
 func RunGuard(in io.Reader) error {
 	// What is meant for the runner must not end the one who cleans up after
-	// it. Nobody reads the channel. (signal.Ignore can't be undone.)
+	// it. Nobody reads the channel, and nothing takes it back: a signal may
+	// still be on its way when we are done.
 	ignored := make(chan os.Signal, 1)
 	signal.Notify(ignored, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
-	defer signal.Stop(ignored)
+	return standGuard(in)
+}
+
+// standGuard is RunGuard without the signals.
+func standGuard(in io.Reader) error {
 	g := &guardian{watched: map[string][]group{}}
 	if g.listen(in) {
 		return nil

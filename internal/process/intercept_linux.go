@@ -22,6 +22,7 @@ type interceptor struct {
 	raw     syscall.RawConn
 	fd      int
 	callers *callers
+	pending *pending
 	slots   chan struct{}
 
 	letGoOnce sync.Once
@@ -46,7 +47,7 @@ func intercept(decide func(Attempt) Answer) (*interceptor, error) {
 		return nil, fmt.Errorf("listen to the seccomp filter: %w", err)
 	}
 	i := &interceptor{
-		decide: decide, fd: fd, callers: newCallers(), slots: make(chan struct{}, maxDeciding),
+		decide: decide, fd: fd, callers: newCallers(), pending: newPending(), slots: make(chan struct{}, maxDeciding),
 		file: os.NewFile(uintptr(fd), "seccomp notify"), lettingGo: make(chan struct{}),
 	}
 	err = i.file.SetReadDeadline(time.Time{}) // fails unless it can be polled
@@ -105,31 +106,34 @@ func (i *interceptor) take() bool {
 // handle answers one connect.
 func (i *interceptor) handle(n notification, at time.Time) {
 	defer i.own.Done()
-	answer := response{id: n.id, flags: unix.SECCOMP_USER_NOTIF_FLAG_CONTINUE}
+	pass := response{id: n.id, flags: unix.SECCOMP_USER_NOTIF_FLAG_CONTINUE}
 	call, ours, err := i.callers.examine(n)
 	switch {
 	case !stillThere(i.fd, n.id):
-		return // what was read may have been somebody else's memory
+		// What was read may have been somebody else's memory.
 	case err != nil:
 		i.miss(err)
+		_ = respond(i.fd, pass)
 	case !ours:
 		i.pass()
+		_ = respond(i.fd, pass)
 	default:
-		i.slots <- struct{}{}
-		i.decided()
-		a := i.decide(Attempt{PID: call.pid, Target: call.target, At: at})
-		<-i.slots
-		i.apply(n, call, a, &answer)
+		w, first := i.pending.enter(call)
+		if first {
+			i.slots <- struct{}{}
+			i.decided()
+			w.decision.make(i.decide(Attempt{PID: call.pid, Target: call.target, At: at}))
+			<-i.slots
+		}
+		<-w.decision.ready
+		i.hold(w)
+		i.apply(n, call, w.decision.answer, &pass)
+		i.pending.give(w, func() error { return respond(i.fd, pass) })
 	}
-	// ENOENT: the caller was killed meanwhile. Nobody to tell.
-	_ = respond(i.fd, answer)
 }
 
 // apply carries out what was decided.
 func (i *interceptor) apply(n notification, call connectCall, a Answer, out *response) {
-	if a.Delay > 0 {
-		i.hold(int(n.pid), a.Delay)
-	}
 	switch {
 	case a.Errno != 0:
 		out.flags, out.errno = 0, -int32(a.Errno) // #nosec G115 -- below 4096
@@ -143,15 +147,20 @@ func (i *interceptor) apply(n notification, call connectCall, a Answer, out *res
 	}
 }
 
-// hold waits, but no longer than the caller lives.
-func (i *interceptor) hold(tid int, delay time.Duration) {
+// hold waits for the end of the delay, but no longer than the caller lives.
+func (i *interceptor) hold(w *waiting) {
+	delay := time.Until(w.decision.until)
+	if w.decision.answer.Delay <= 0 || delay <= 0 {
+		return
+	}
 	t := time.NewTimer(delay)
 	defer t.Stop()
-	dead, stop := i.callers.death(tid)
+	dead, stop := i.callers.death(w.tid)
 	defer stop()
 	select {
 	case <-t.C:
 	case <-dead:
+	case <-w.replaced:
 	case <-i.lettingGo:
 	}
 }

@@ -65,7 +65,9 @@ type Spec struct {
 	User *Credential
 	// Marker goes into the environment as CHAOS_TRIAL. Every process that
 	// carries it, is in the service's group or descends from it belongs to the
-	// service. Empty means a random one.
+	// service. Empty means a random one. Close a service before another one is
+	// started with the same marker (a restart), or it takes the other's orphans
+	// for its own.
 	Marker string
 	// Folder, if set, is a folder the runner owns and removes (see
 	// Guard.Folder); the notify socket is put there.
@@ -89,7 +91,9 @@ type Spec struct {
 	Exited func(Exit)
 	// Decide is asked about every Attempt; nil means no interceptor. It runs on
 	// a goroutine of the interceptor, several at a time, gate not held: to know
-	// what the service had said before the attempt, it calls Gate.Sync.
+	// what the service had said before the attempt, it calls Gate.Sync. It may
+	// be called before Start has returned, and still run when Done is closed,
+	// but not after Close.
 	Decide func(Attempt) Answer
 }
 
