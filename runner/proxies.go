@@ -99,6 +99,7 @@ func (t *trial) proxied(d *dependency, e proxy.Event) {
 	case proxy.Accepted:
 		if t.suite.intercepting != nil {
 			t.connecting(d)
+			e.At = time.Now() // behind the lines that were printed before it and read just now
 		}
 		t.bounded(e.At, timeline.Event{Kind: timeline.Accept, Dependency: d.name, Connection: e.Connection})
 	case proxy.Closed:
@@ -148,14 +149,17 @@ func (t *trial) decide(a process.Attempt) process.Answer {
 	interposed := t.plan.Service.Interpose == "connect"
 	if direct && !interposed {
 		t.connecting(d)
-		t.bounded(a.At, timeline.Event{
+		t.bounded(time.Now(), timeline.Event{
 			Kind: timeline.Escape, Dependency: d.name, Target: a.Target.String(), PID: a.PID,
 			Text: "connected to the real " + d.name + " around its proxy",
 		})
 		return process.Answer{}
 	}
 	var decision proxy.Decision
+	var at time.Time
 	t.gate.Do(func() {
+		// Not a.At: lines that were printed before the attempt are stamped when they are read, and that was just now.
+		at = time.Now()
 		t.connects(d)
 		decision = d.proxy.Connect()
 	})
@@ -169,7 +173,7 @@ func (t *trial) decide(a process.Attempt) process.Answer {
 	case decision.Delay > 0:
 		e.Result = "delayed"
 	}
-	t.bounded(a.At, e)
+	t.bounded(at, e)
 	return answer
 }
 
