@@ -1,6 +1,7 @@
 package probes
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -41,7 +42,7 @@ func TestExec(t *testing.T) {
 		"secret":      {Exec{Command: []string{"sh", "-c", "exit 1", secret}}, "exec sh: expected exit code 0, got 1"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := ask(t, Spec{Exec: &c.exec, Timeout: timeline.Duration(time.Minute)}, env)
+			got, err := ask(t, Spec{Exec: &c.exec}, env)
 			if c.want == "" {
 				require.NoError(t, err)
 				assert.Equal(t, c.exec.ExitCode, got.Status)
@@ -70,34 +71,43 @@ func gone(t *testing.T, file string) func() bool {
 
 func TestExecKillsTheWholeGroup(t *testing.T) {
 	for name, script := range map[string]string{
-		"on timeout":     "sleep 1000 & echo $! >child; wait",
-		"deaf":           "trap '' TERM INT HUP; sleep 1000 & echo $! >child; while :; do sleep 1000; done",
-		"after the exit": "sleep 1000 & echo $! >child; exit 7", // the child holds stdout open
+		"on the end of its context": "sleep 1000 & echo $! >pid; mv pid child; wait",
+		"deaf":                      "trap '' TERM INT HUP; sleep 1000 & echo $! >pid; mv pid child; while :; do sleep 1000; done",
+		"after the exit":            "sleep 1000 & echo $! >child; exit 7", // the child holds stdout open
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
-			s := Spec{Exec: shell(script), Timeout: timeline.Duration(2 * time.Second)}
-			_, err := ask(t, s, Env{Dir: dir, Environ: os.Environ()})
-			require.Error(t, err)
+			child := filepath.Join(dir, "child")
+			p, err := New(Spec{Exec: shell(script), Timeout: timeline.Duration(time.Minute)}, Env{Dir: dir, Environ: os.Environ()})
+			require.NoError(t, err)
+			ctx, cancel := context.WithCancel(t.Context())
+			ended := make(chan error, 1)
+			go func() {
+				_, err := p(ctx)
+				ended <- err
+			}()
+			assert.Eventually(t, func() bool { _, err := os.Stat(child); return err == nil }, time.Minute, time.Millisecond)
 			if name == "after the exit" {
-				assert.ErrorContains(t, err, "got 7")
+				assert.EqualError(t, <-ended, "exec sh: expected exit code 0, got 7")
 			} else {
-				assert.EqualError(t, err, "exec sh: expected exit code 0, got no answer within 2s")
+				cancel()
+				assert.EqualError(t, <-ended, "exec sh: expected exit code 0, got no answer until it was cancelled")
 			}
-			assert.Eventually(t, gone(t, filepath.Join(dir, "child")), 10*time.Second, 5*time.Millisecond)
+			cancel()
+			assert.Eventually(t, gone(t, child), time.Minute, 5*time.Millisecond)
 		})
 	}
 }
 
 func TestExecBoundsItsOutput(t *testing.T) {
-	s := Spec{Exec: &Exec{Command: []string{"sh", "-c", "yes | head -c 20000000; exit 4"}, ExitCode: 4}, Timeout: timeline.Duration(time.Minute)}
+	s := Spec{Exec: &Exec{Command: []string{"sh", "-c", "yes | head -c 20000000; exit 4"}, ExitCode: 4}}
 	got, err := ask(t, s, Env{Environ: os.Environ()})
 	require.NoError(t, err)
 	assert.Len(t, got.Body, maxAnswer)
 
-	endless := Spec{Exec: &Exec{Command: []string{"yes"}}, Timeout: timeline.Duration(300 * time.Millisecond)}
+	endless := Spec{Exec: &Exec{Command: []string{"yes"}}, Timeout: timeline.Duration(2 * time.Second)}
 	got, err = ask(t, endless, Env{Environ: os.Environ()})
-	require.EqualError(t, err, "exec yes: expected exit code 0, got no answer within 300ms")
+	require.EqualError(t, err, "exec yes: expected exit code 0, got no answer within 2s")
 	assert.Len(t, got.Body, maxAnswer)
 }

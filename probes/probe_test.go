@@ -28,6 +28,9 @@ const secret = "pa55-w0rd!/x"
 // ask runs one attempt of s and checks what holds for every error: one short line without the secret.
 func ask(t *testing.T, s Spec, e Env) (Answer, error) {
 	t.Helper()
+	if s.Timeout == 0 && (s.WebSocket == nil || s.WebSocket.Within == 0) {
+		s.Timeout = timeline.Duration(time.Minute) // the default is short for a machine under load
+	}
 	p, err := New(s, e)
 	require.NoError(t, err)
 	got, err := p(t.Context())

@@ -73,7 +73,7 @@ func (h httpOnWire) connect(r *http.Request) (net.Conn, error) {
 		return conn, err
 	}
 	secured := tls.Client(conn, &tls.Config{ServerName: r.URL.Hostname(), MinVersion: tls.VersionTLS12})
-	return secured, secured.Handshake() // bounded: the wire is closed when the context ends
+	return secured, secured.HandshakeContext(r.Context())
 }
 
 // answerBody is the body of an answer; closing it does not read the rest, which may have no end.

@@ -90,7 +90,7 @@ func TestSQLOnPostgreSQL(t *testing.T) {
 	}
 	holds := func(s SQL, body string) {
 		t.Helper()
-		got, err := ask(t, Spec{SQL: &s, Timeout: timeline.Duration(20 * time.Second)}, Env{})
+		got, err := ask(t, Spec{SQL: &s}, Env{})
 		require.NoError(t, err)
 		assert.Equal(t, body, got.Body)
 	}
@@ -125,7 +125,7 @@ func TestSQLOnPostgreSQL(t *testing.T) {
 		"echoes password": {sql("select '"+secret+"'", "x"), "expected x, got xxxxx"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			timeout := timeline.Duration(30 * time.Second)
+			timeout := timeline.Duration(time.Minute)
 			if name == "slow" {
 				timeout = timeline.Duration(3 * time.Second)
 			}
