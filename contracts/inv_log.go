@@ -1,6 +1,7 @@
 package contracts
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/chaos-startup/chaos/timeline"
@@ -18,7 +19,7 @@ func (t *trace) logNever() finding {
 		}
 		var hits []int
 		for _, i := range t.all(timeline.Log, 0, len(t.ev)) {
-			if matches(t.ev[i].Text) {
+			if matches(t.ev[i].Text) || slices.Contains(t.ev[i].Matched, pattern) {
 				hits = append(hits, i)
 			}
 		}

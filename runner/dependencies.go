@@ -147,7 +147,7 @@ func (s *suite) startServer(ctx context.Context, u *upstream) error {
 }
 
 func (s *suite) startCommand(ctx context.Context, u *upstream) error {
-	port, err := s.ports.take()
+	port, err := s.ports.take(ctx)
 	if err != nil {
 		return err
 	}

@@ -106,7 +106,7 @@ func (in *injector) happened(m moment) {
 		case i.stage == waiting && i.begins(m):
 			in.begin(i)
 		case (i.stage == armed || i.stage == delaying) && i.ends(m):
-			in.end(i, i.reason(), "")
+			in.end(i, i.reason(), i.source(m))
 		}
 	}
 }
@@ -168,6 +168,17 @@ func (i *injection) reason() string {
 	default:
 		return "its until came"
 	}
+}
+
+// source says what lifted it, in the words of timeline.FaultLifted: judging must know whether the service got through the phase.
+func (i *injection) source(m moment) string {
+	switch {
+	case m.byExit:
+		return "exit"
+	case m.phaseEnd != "":
+		return "phase"
+	}
+	return ""
 }
 
 func (in *injector) begin(i *injection) {

@@ -23,8 +23,8 @@ type marks struct {
 	take map[string]func(name string) // by trial marker
 }
 
-func startMarks() (*marks, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+func startMarks(ctx context.Context) (*marks, error) {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("listen for marks: %w", err)
 	}

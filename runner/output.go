@@ -94,12 +94,12 @@ func expectedLogs(e contracts.Expectation) []string {
 	return out
 }
 
-// line takes one line. Gate held.
-func (k *logKeeper) line(at time.Time, stream, text string) {
+// line takes one line, as the service wrote it. Gate held.
+func (k *logKeeper) line(at time.Time, stream, raw string) {
 	k.seen++
-	text = shorten(k.mask(text), keepText)
+	text := shorten(k.mask(raw), keepText)
 	e := timeline.Event{Kind: timeline.Log, Stream: stream, Text: text}
-	if k.seen <= keepFirst || k.wants(text) {
+	if k.wants(raw, &e) || k.seen <= keepFirst {
 		k.add(at, e)
 		return
 	}
@@ -110,17 +110,25 @@ func (k *logKeeper) line(at time.Time, stream, text string) {
 	}
 }
 
-func (k *logKeeper) wants(text string) bool {
+// wants says whether an expression looks for the line, and notes those that would not find it any more in what is kept of it.
+func (k *logKeeper) wants(raw string, e *timeline.Event) bool {
 	if k.matched >= keepMatched {
 		return false
 	}
+	found := false
 	for _, re := range k.wanted {
-		if re.MatchString(text) {
-			k.matched++
-			return true
+		if !re.MatchString(raw) {
+			continue
+		}
+		found = true
+		if !re.MatchString(e.Text) && !slices.Contains(e.Matched, re.String()) {
+			e.Matched = append(e.Matched, re.String())
 		}
 	}
-	return false
+	if found {
+		k.matched++
+	}
+	return found
 }
 
 // flush adds the last lines that were held back. They come out of order: the trial sorts its timeline by time.

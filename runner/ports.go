@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -26,7 +27,7 @@ func newPortPool() *portPool {
 }
 
 // take returns a port that nobody listens on.
-func (p *portPool) take() (int, error) {
+func (p *portPool) take(ctx context.Context) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for range portHigh - portLow {
@@ -38,7 +39,7 @@ func (p *portPool) take() (int, error) {
 		if p.used[port] {
 			continue
 		}
-		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", fmt.Sprintf("127.0.0.1:%d", port))
 		if err != nil {
 			continue
 		}

@@ -82,7 +82,7 @@ func (s *suite) up(ctx context.Context, report *reports.Report) error {
 		}
 	}
 	s.intercepting = process.Intercepting()
-	if s.marks, err = startMarks(); err != nil {
+	if s.marks, err = startMarks(ctx); err != nil {
 		return err
 	}
 	if err := s.build(ctx); err != nil {
@@ -179,6 +179,14 @@ func lastLines(out []byte) *tail {
 		t.add(strings.TrimRight(line, "\n"))
 	}
 	return t
+}
+
+// path makes a path of the file absolute or relative to the file's folder.
+func (s *suite) path(name string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(s.plan.File.Dir, name)
 }
 
 // environment is the clean, listed environment of a process: the inherited names that are set, then env.

@@ -8,23 +8,22 @@ import (
 	"sync"
 	"time"
 
-	"github.com/chaos-startup/chaos/contracts"
 	"github.com/chaos-startup/chaos/reports"
 )
 
-// schedule hands out trials in the plan's order, but none before the first control of its way of starting has passed.
+// schedule hands out trials in the plan's order, but none before the first control of its way of starting has shown that they make sense.
 type schedule struct {
 	mu       sync.Mutex
 	changed  *sync.Cond
 	parallel int
 	running  int
-	controls map[string]contracts.Verdict // of the first control, by start key; absent: not judged yet
+	sound    map[string]bool // by start key: the first control makes sense of the others; absent: not judged yet
 	pending  []int
 }
 
 // runTrials runs every trial that makes sense, some side by side, and returns them in the plan's order.
 func (s *suite) runTrials(ctx context.Context) []reports.Trial {
-	sch := &schedule{parallel: s.o.Parallel, controls: map[string]contracts.Verdict{}}
+	sch := &schedule{parallel: s.o.Parallel, sound: map[string]bool{}}
 	sch.changed = sync.NewCond(&sch.mu)
 	if sch.parallel == 0 {
 		sch.parallel = runtime.NumCPU()
@@ -83,8 +82,8 @@ func (sch *schedule) take(ctx context.Context, s *suite) (int, bool) {
 func (sch *schedule) runnable(s *suite) (int, bool) {
 	for n, i := range sch.pending {
 		t := s.plan.Trials[i]
-		verdict, judged := sch.controls[t.Start]
-		if t.Control && !judged && sch.first(s, i) || judged && verdict == contracts.Pass {
+		sound, judged := sch.sound[t.Start]
+		if t.Control && !judged && sch.first(s, i) || sound {
 			sch.pending = append(sch.pending[:n], sch.pending[n+1:]...)
 			return i, true
 		}
@@ -107,8 +106,8 @@ func (sch *schedule) done(t reports.Trial, auto bool, wall time.Duration) {
 	sch.mu.Lock()
 	defer sch.mu.Unlock()
 	sch.running--
-	if _, judged := sch.controls[t.Start]; t.Control && !judged {
-		sch.controls[t.Start] = t.Verdict
+	if _, judged := sch.sound[t.Start]; t.Control && !judged {
+		sch.sound[t.Start] = !t.Spoils()
 		if auto {
 			sch.parallel = max(sch.parallel, fitting(t.CPUMS(), wall))
 		}

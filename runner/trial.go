@@ -2,10 +2,13 @@ package runner
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -169,30 +172,38 @@ func (t *trial) dependency(name string) *dependency {
 	return nil
 }
 
+// renderFiles writes service.files into the trial's folder, in the order of their names.
 func (t *trial) renderFiles(ctx context.Context) error {
-	for name, spec := range t.plan.Service.Files {
-		content := spec.Content
-		if spec.Template != "" {
-			data, err := os.ReadFile(filepath.Join(t.suite.plan.File.Dir, spec.Template)) // #nosec G304 -- the file's author names it
-			if err != nil {
-				return fmt.Errorf("service.files.%s: %w", name, err)
-			}
-			content = string(data)
-		}
-		text, err := experiments.Render(content, t.lookup(ctx, forService))
-		if err != nil {
+	for _, name := range slices.Sorted(maps.Keys(t.plan.Service.Files)) {
+		if err := t.renderFile(ctx, name, t.plan.Service.Files[name]); err != nil {
 			return fmt.Errorf("service.files.%s: %w", name, err)
 		}
-		path := filepath.Join(t.dir, "files", name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { // #nosec G301 -- read by the service
-			return fmt.Errorf("service.files.%s: %w", name, err)
-		}
-		if err := os.WriteFile(path, []byte(text), 0o644); err != nil { // #nosec G306 -- read by the service
-			return fmt.Errorf("service.files.%s: %w", name, err)
-		}
-		t.files[name] = path
 	}
 	return nil
+}
+
+func (t *trial) renderFile(ctx context.Context, name string, spec experiments.RenderedFile) error {
+	if !filepath.IsLocal(name) {
+		return errors.New("the name must be a path inside the trial's folder")
+	}
+	content := spec.Content
+	if spec.Template != "" {
+		data, err := os.ReadFile(t.suite.path(spec.Template)) // #nosec G304 -- the file's author names it
+		if err != nil {
+			return err
+		}
+		content = string(data)
+	}
+	text, err := experiments.Render(content, t.lookup(ctx, forService))
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(t.dir, "files", name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { // #nosec G301 -- read by the service
+		return err
+	}
+	t.files[name] = path
+	return os.WriteFile(path, []byte(text), 0o644) // #nosec G306 G703 -- read by the service; inside the trial's folder
 }
 
 func (t *trial) renderService(ctx context.Context) error {
@@ -203,9 +214,7 @@ func (t *trial) renderService(ctx context.Context) error {
 		return fmt.Errorf("service: %w", err)
 	}
 	t.service.Ready = t.plan.Service.Ready
-	if t.service.Dir == "" || !filepath.IsAbs(t.service.Dir) {
-		t.service.Dir = filepath.Join(t.suite.plan.File.Dir, t.service.Dir)
-	}
+	t.service.Dir = t.suite.path(t.service.Dir)
 	return nil
 }
 

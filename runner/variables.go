@@ -33,7 +33,7 @@ func (t *trial) lookup(ctx context.Context, s side) func(string) (string, error)
 		}
 		head, rest, dotted := strings.Cut(name, ".")
 		if dotted && head == "port" {
-			return t.port(rest)
+			return t.port(ctx, rest)
 		}
 		if dotted && head == "file" {
 			return t.file(rest)
@@ -48,11 +48,11 @@ func (t *trial) lookup(ctx context.Context, s side) func(string) (string, error)
 }
 
 // port returns the trial's port of that name, taking a free one the first time.
-func (t *trial) port(name string) (string, error) {
+func (t *trial) port(ctx context.Context, name string) (string, error) {
 	if p, ok := t.ports[name]; ok {
 		return strconv.Itoa(p), nil
 	}
-	p, err := t.suite.ports.take()
+	p, err := t.suite.ports.take(ctx)
 	if err != nil {
 		return "", err
 	}
