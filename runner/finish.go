@@ -51,17 +51,28 @@ func (t *trial) finish(ctx context.Context) {
 	for _, d := range t.dependencies {
 		t.closeDependency(ctx, d)
 	}
-	if t.process != nil {
-		if err := t.process.Close(); err != nil {
-			t.harness(fmt.Errorf("clean up after the service: %w", err))
-		}
-		t.suite.forget(t.marker)
-	}
+	t.closeProcess()
 	t.keepLast()
 	t.removeFolder()
 	for _, p := range t.ports {
 		t.suite.ports.release([]int{p})
 	}
+}
+
+// closeProcess gives back what belongs to the present incarnation.
+func (t *trial) closeProcess() {
+	if t.process == nil {
+		return
+	}
+	if missed := t.process.Intercepted().Missed; missed > 0 {
+		t.recorder.Add(timeline.Event{
+			Kind: timeline.MissingEvidence, Text: fmt.Sprintf("%d connects could not be answered as decided: IPv6 addresses on sockets that take none", missed),
+		})
+	}
+	if err := t.process.Close(); err != nil {
+		t.harness(fmt.Errorf("clean up after the service: %w", err))
+	}
+	t.suite.forget(t.marker)
 }
 
 func (t *trial) stopService(ctx context.Context) {
@@ -86,7 +97,7 @@ func (t *trial) stopService(ctx context.Context) {
 	for _, s := range stopped.Survivors {
 		t.recorder.Add(timeline.Event{Kind: timeline.Survivor, PID: s.PID, Text: t.suite.mask(s.Cmdline)})
 	}
-	t.recordExit(t.process.Exit(), 0)
+	t.gate.Do(func() { t.recordExit(t.process.Exit(), 0) })
 	t.recordCost()
 }
 

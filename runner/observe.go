@@ -52,9 +52,14 @@ func (t *trial) observe(ctx context.Context) error {
 
 const processGone = "the process is gone"
 
+// standing is how long a service that has shown everything must still be there: one that claims to be ready and dies of what it does next is
+// not ready.
+const standing = 50 * time.Millisecond
+
 // await returns why observation of this incarnation is over.
 func (t *trial) await(ctx context.Context, budget <-chan time.Time) string {
-	late := false // the budget is over, but the service was ready in time
+	late := false                // the budget is over, but the service was ready in time
+	var settled <-chan time.Time // it has shown everything, and must only stand
 	for {
 		select {
 		case <-ctx.Done():
@@ -71,9 +76,11 @@ func (t *trial) await(ctx context.Context, budget <-chan time.Time) string {
 			}
 			late, budget = true, time.After(t.afterReady())
 		case <-t.woken:
-			if t.settled() {
-				return "it is ready and every fault is over"
+			if settled = nil; t.settled() {
+				settled = time.After(standing)
 			}
+		case <-settled:
+			return "it is ready and every fault is over"
 		}
 	}
 }
@@ -106,14 +113,16 @@ func (t *trial) settled() bool {
 func (t *trial) launch(incarnation int) error {
 	t.recorder.Add(timeline.Event{Kind: timeline.Exec, Text: t.suite.mask(strings.Join(t.service.Command, " ")), Incarnation: incarnation})
 	spec := process.Spec{
-		Argv: t.service.Command, Dir: t.service.Dir, Env: t.environment(), Marker: t.marker, Gate: t.gate,
+		Argv: t.service.Command, Dir: t.service.Dir, Env: t.environment(), Marker: t.marker, Folder: t.dir, Gate: t.gate,
 		Line: t.line, Output: t.logFile, Notify: t.notified,
 	}
 	if t.suite.intercepting == nil {
 		spec.Decide = t.decide
 	}
+	t.suite.watch(t.marker, 0)
 	p, err := process.Start(spec)
 	if err != nil {
+		t.suite.forget(t.marker)
 		return fmt.Errorf("start the service: %w", err)
 	}
 	t.process = p
@@ -152,9 +161,10 @@ func (t *trial) exited(incarnation int) (time.Duration, bool) {
 	t.claims.lost()
 	r := t.service.Restart
 	policy := process.Restart{Policy: r.Policy, Max: r.Max, Backoff: r.Backoff.D(), MaxBackoff: r.MaxBackoff.D()}
-	delay, again := policy.Next(incarnation, e)
+	delay, again := policy.Next(incarnation-1, e)
 	if again {
 		t.survivors()
+		t.closeProcess() // the next incarnation has the same marker
 		t.recorder.Add(timeline.Event{
 			Kind: timeline.Restart, Incarnation: incarnation + 1, Text: fmt.Sprintf("restart %d of %d in %s", incarnation, r.Max, delay),
 		})
@@ -162,7 +172,11 @@ func (t *trial) exited(incarnation int) (time.Duration, bool) {
 	return delay, again
 }
 
+// recordExit notes the exit behind everything that the service had printed: that was read and stamped only after it was gone. Gate held.
 func (t *trial) recordExit(e process.Exit, incarnation int) {
+	if e.At.Before(t.heard) {
+		e.At = t.heard
+	}
 	event := timeline.Event{Kind: timeline.Exit, Incarnation: incarnation}
 	if e.Signal != 0 {
 		event.Signal = signalName(e.Signal)
@@ -201,12 +215,14 @@ func (t *trial) line(stream process.Stream, text string) {
 	if t.readyLog != nil && t.readyLog.MatchString(text) && t.claims.claim() {
 		t.claimed(now, text)
 	}
+	t.heard = time.Now()
 }
 
 // notified takes one sd_notify assignment. Gate held.
 func (t *trial) notified(message string) {
 	t.recorder.Add(timeline.Event{Kind: timeline.Notify, Text: t.suite.mask(message)})
 	t.apply(t.tracker.Notify(message))
+	t.heard = time.Now()
 }
 
 // marked takes a POST to $CHAOS_MARK_URL/name; the service gets its answer when the phase is on.

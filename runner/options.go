@@ -34,6 +34,7 @@ const (
 	TrialPhase   ProgressKind = "trial_phase" // Text: the phase that began
 	TrialFault   ProgressKind = "trial_fault" // Text: what became of which fault
 	TrialDone    ProgressKind = "trial_done"  // Verdict, Text: the first reason
+	Kept         ProgressKind = "kept"        // Text: the run's folder, which Keep leaves there
 	Finished     ProgressKind = "finished"
 )
 

@@ -46,6 +46,9 @@ func Run(ctx context.Context, plan *experiments.Plan, o Options) (*reports.Repor
 	if err == nil {
 		report.Trials = s.runTrials(ctx)
 	}
+	if ctx.Err() != nil {
+		err = nil // what could not be started was interrupted, not broken
+	}
 	s.describe(report)
 	err = errors.Join(err, s.down(context.WithoutCancel(ctx)))
 	report.Interrupted = ctx.Err() != nil
@@ -129,7 +132,10 @@ func (s *suite) down(ctx context.Context) error {
 	if s.marks != nil {
 		errs = append(errs, s.marks.close(ctx))
 	}
-	if s.dir != "" && !s.o.Keep {
+	switch {
+	case s.dir != "" && s.o.Keep:
+		s.o.On(Progress{Kind: Kept, Text: s.dir})
+	case s.dir != "":
 		if err := os.RemoveAll(s.dir); err != nil {
 			errs = append(errs, fmt.Errorf("remove the run's folder: %w", err))
 		}

@@ -50,6 +50,7 @@ type trial struct {
 	injector   *injector
 	process    *process.Process // of the present incarnation
 	logFile    *cappedFile
+	heard      time.Time       // when the service last said something; gate held
 	undeclared map[string]bool // targets already told
 	crowdMu    sync.Mutex
 	crowd      map[string]int // events by dependency and kind, to bound them
