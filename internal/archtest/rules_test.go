@@ -32,7 +32,7 @@ func rules() []rule {
 		{name: "toxiproxy stays inside", breaks: toxiproxyStaysInside},
 		{name: "nothing internal is exported", breaks: nothingInternalIsExported},
 		{name: "goroutines have an owner", breaks: goroutinesHaveAnOwner, except: map[string]string{
-			"cmd/chaos/main.go":     "waits for signals as long as the process lives",
+			"cmd/chaos/signals.go":  "waits for signals as long as the process lives",
 			"cmd/chaos/progress.go": "redraws the live lines; stop waits for it",
 		}},
 		{name: "no registration behind the reader's back", breaks: noHiddenRegistration, except: map[string]string{
