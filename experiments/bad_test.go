@@ -10,7 +10,7 @@ import (
 )
 
 // Every file under testdata/bad is refused with the message beside it. The first line says whether the JSON Schema alone refuses it too.
-func TestBadFiles(t *testing.T) {
+func TestGoldenBadFiles(t *testing.T) {
 	files, err := filepath.Glob("testdata/bad/*.yaml")
 	require.NoError(t, err)
 	require.Greater(t, len(files), 40)

@@ -131,8 +131,8 @@ func (d *decoder) absent(n *yaml.Node, v reflect.Value, path string, sh *shape, 
 				n = d.at(path)
 			}
 			d.add(n, fmt.Sprintf("%s has no `%s`", sh.section.title, f.name), fmt.Sprintf("`%s`, for example `%s: %s`", f.name, f.name, f.entry.example), "")
-		case f.entry.def != "" && !strings.HasPrefix(f.entry.def, "("):
-			d.value(literal(f.entry.def), field, join(path, f.name), f.entry)
+		case f.def != nil:
+			d.value(f.def, field, join(path, f.name), f.entry)
 		case field.Kind() == reflect.Struct && shapes()[field.Type()] != nil && d.hooks[field.Type()] == nil:
 			d.structure(nil, field, join(path, f.name))
 		}

@@ -23,8 +23,8 @@ type Selection struct {
 }
 
 const (
-	maxTrials    = 100_000 // of a plan
-	controlEvery = 20      // trials with the same start key between two of its controls
+	maxTrials    = 50_000 // of a plan
+	controlEvery = 20     // trials with the same start key between two of its controls
 )
 
 // Expand turns the file into the plan of a run: a control before the first trial of each way to start the service, and again every 20 trials
@@ -44,25 +44,17 @@ func (f *File) Expand(s Selection) (*Plan, error) {
 	if s.Seed != nil {
 		p.Seed = *s.Seed
 	}
-	all, err := f.trials(p.Seed, s.Repeat)
+	chosen, matched, err := f.trials(p.Seed, s)
 	if err != nil {
 		return nil, err
 	}
-	chosen, controlsOnly := all, false
-	if s.Only != nil {
-		chosen = slices.DeleteFunc(slices.Clone(all), func(t Trial) bool {
-			return !s.Only.MatchString(t.Title()) && !s.Only.MatchString(t.Experiment)
-		})
-		if len(chosen) == 0 { // perhaps a control is meant, to play a failed one again
-			chosen, controlsOnly = all, true
+	controlsOnly := matched == 0 && s.Only != nil // perhaps a control is meant, to play a failed one again
+	if controlsOnly {
+		if chosen, _, err = f.trials(p.Seed, Selection{Repeat: s.Repeat}); err != nil {
+			return nil, err
 		}
 	}
-	if s.Shards > 1 && !controlsOnly {
-		chosen = slices.DeleteFunc(slices.Clone(chosen), func(t Trial) bool {
-			return hash("shard", t.Title())%uint64(s.Shards) != uint64(s.Shard-1) // #nosec G115 -- both are positive
-		})
-	}
-	p.Trials = f.withControls(chosen, p.Seed, variants(all, f))
+	p.Trials = f.withControls(chosen, p.Seed)
 	if controlsOnly {
 		p.Trials = slices.DeleteFunc(p.Trials, func(t Trial) bool { return !t.Control || !s.Only.MatchString(t.Title()) })
 		if len(p.Trials) == 0 {
@@ -72,31 +64,40 @@ func (f *File) Expand(s Selection) (*Plan, error) {
 	return p, nil
 }
 
-// trials returns every trial of the file but the controls.
-func (f *File) trials(seed uint64, repeat int) ([]Trial, error) {
-	var out []Trial
+// trials returns the trials that s selects, without controls, and how many there are in all shards.
+func (f *File) trials(seed uint64, s Selection) (out []Trial, matched int, err error) {
 	for _, e := range f.Experiments {
-		cells := e.cells
-		if len(cells) == 0 { // a File that was made in Go
-			cells = []cell{{experiment: e}}
-		}
-		for _, c := range cells {
-			base := f.trial(e.Name, c)
-			if repeat > 0 {
-				base.Repeats = repeat
+		for _, c := range e.all() {
+			t := f.trial(e.Name, c)
+			if s.Repeat > 0 {
+				t.Repeats = s.Repeat
 			}
-			if len(out)+base.Repeats > maxTrials {
-				return nil, fmt.Errorf("the file makes more than %d trials: take values out of a matrix, or lower `repeat`", maxTrials)
-			}
-			for r := 1; r <= base.Repeats; r++ {
-				t := base
-				t.Repeat = r
-				t.Seed = hash(strconv.FormatUint(seed, 10), e.Name, cellText(c.axes), strconv.Itoa(r))
+			for t.Repeat = 1; t.Repeat <= t.Repeats; t.Repeat++ {
+				title := t.Title()
+				if s.Only != nil && !s.Only.MatchString(title) && !s.Only.MatchString(t.Experiment) {
+					continue
+				}
+				matched++
+				if s.Shards > 1 && shardOf(title, s.Shards) != s.Shard {
+					continue
+				}
+				if len(out) == maxTrials {
+					return nil, 0, fmt.Errorf("these are more than %d trials: take values out of a matrix, lower `repeat`, or run a part with --shard", maxTrials)
+				}
+				t.Seed = hash(strconv.FormatUint(seed, 10), e.Name, cellText(c.axes), strconv.Itoa(t.Repeat))
 				out = append(out, t)
 			}
 		}
 	}
-	return out, nil
+	return out, matched, nil
+}
+
+// all returns the cells; an Experiment that was made in Go is its own only one.
+func (e Experiment) all() []cell {
+	if len(e.cells) > 0 {
+		return e.cells
+	}
+	return []cell{{experiment: e}}
 }
 
 func (f *File) trial(name string, c cell) Trial {
@@ -113,7 +114,8 @@ func (f *File) trial(name string, c cell) Trial {
 }
 
 // withControls puts a control before the first trial of each start key and before every 20th after it.
-func (f *File) withControls(trials []Trial, seed uint64, variant map[string]string) []Trial {
+func (f *File) withControls(trials []Trial, seed uint64) []Trial {
+	variant := f.variants()
 	total := map[string]int{}
 	for _, t := range trials {
 		total[t.Start]++
@@ -177,6 +179,12 @@ func startKey(s Service) string {
 func hash(parts ...string) uint64 {
 	sum := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
 	return binary.BigEndian.Uint64(sum[:8])
+}
+
+// shardOf returns the part, from 1 to shards, that a trial belongs to.
+func shardOf(title string, shards int) int {
+	n := uint64(shards)                               // #nosec G115 -- positive
+	return int(hash("shard", title)%n&0xffffffff) + 1 // #nosec G115 -- less than shards
 }
 
 func cellText(axes []Axis) string {

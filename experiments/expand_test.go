@@ -211,7 +211,7 @@ experiments:
 	f, err := LoadBytes("x.yaml", []byte(text), Options{})
 	require.NoError(t, err)
 	_, err = f.Expand(Selection{})
-	require.ErrorContains(t, err, "more than 100000 trials")
+	require.ErrorContains(t, err, "more than 50000 trials")
 	require.Len(t, expand(t, f, Selection{Repeat: 1}).Trials, 22)
 }
 

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"sync"
 
+	"go.yaml.in/yaml/v4"
+
 	"github.com/chaos-startup/chaos/contracts"
 	"github.com/chaos-startup/chaos/faults"
 	"github.com/chaos-startup/chaos/phases"
@@ -104,6 +106,7 @@ type shapeField struct {
 	index []int
 	typ   reflect.Type
 	entry entry
+	def   *yaml.Node // the default to decode, nil when there is none
 }
 
 func (s *shape) field(name string) (shapeField, bool) {
@@ -152,14 +155,16 @@ func (s *shape) collect(t reflect.Type, prefix []int, entries map[reflect.Type]m
 			s.collect(f.Type, index, entries)
 		case name != "":
 			if e, ok := entries[t][name]; ok { // what the table lacks is not of the language
-				s.fields = append(s.fields, shapeField{name: name, index: index, typ: f.Type, entry: e})
+				field := shapeField{name: name, index: index, typ: f.Type, entry: e}
+				if e.def != "" && e.def != required && !strings.HasPrefix(e.def, "(") {
+					field.def = literal(e.def)
+				}
+				s.fields = append(s.fields, field)
 			}
 		}
 	}
 	if len(prefix) > 0 {
-		for _, name := range shapesReserved(t) {
-			s.section.reserved = append(s.section.reserved, name)
-		}
+		s.section.reserved = append(s.section.reserved, shapesReserved(t)...)
 	}
 }
 

@@ -102,6 +102,6 @@ func TestFieldDocs(t *testing.T) {
 	require.True(t, found)
 }
 
-func TestReference(t *testing.T) {
+func TestGoldenReference(t *testing.T) {
 	golden(t, "../docs/language.md", Reference())
 }

@@ -8,7 +8,8 @@ import (
 	"unicode/utf8"
 )
 
-// FuzzLoad: no text makes Load panic or run away, every mistake has a place in the text, and what is loaded can be expanded.
+// FuzzLoad: no text makes Load panic or run away, every mistake has a place in the text, and what is loaded can be expanded
+// and is what the schema takes.
 func FuzzLoad(f *testing.F) {
 	for _, pattern := range []string{"testdata/good/*.yaml", "testdata/bad/*.yaml"} {
 		files, err := filepath.Glob(pattern)
@@ -23,6 +24,7 @@ func FuzzLoad(f *testing.F) {
 			f.Add(data)
 		}
 	}
+	compiled := compileSchema(f)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if len(data) > 64<<10 {
 			return
@@ -31,6 +33,11 @@ func FuzzLoad(f *testing.F) {
 		if err != nil {
 			checkProblems(t, data, err)
 			return
+		}
+		if value, ok := schemaValue(data); ok {
+			if err := compiled.Validate(value); err != nil {
+				t.Fatalf("Load takes what the schema refuses: %v\n%s", err, data)
+			}
 		}
 		plan, err := file.Expand(Selection{})
 		if err != nil {

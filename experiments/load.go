@@ -57,6 +57,7 @@ type loader struct {
 	phases       []string // declared names in their order
 	dependencies []string
 	contracts    map[string]contracts.Expectation // resolved
+	work         int                              // values made by matrices so far
 }
 
 func (l *loader) load(root *yaml.Node, o Options) {

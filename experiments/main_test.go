@@ -3,6 +3,7 @@ package experiments
 import (
 	"flag"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -20,6 +21,15 @@ func golden(t *testing.T, path, got string) {
 	}
 	want, err := os.ReadFile(path)
 	require.NoError(t, err, "write it with: go test ./experiments -update")
+	if got == string(want) {
+		return
+	}
+	if w, g := strings.Split(string(want), "\n"), strings.Split(got, "\n"); len(w)+len(g) > 200 { // the whole would bury the difference
+		for i := range min(len(w), len(g)) {
+			require.Equal(t, w[i], g[i], "%s, line %d; if this is meant: go test ./experiments -update", path, i+1)
+		}
+		require.Len(t, g, len(w), "%s; if this is meant: go test ./experiments -update", path)
+	}
 	require.Equal(t, string(want), got, "if this is meant: go test ./experiments -update")
 }
 

@@ -11,8 +11,11 @@ import (
 	"github.com/chaos-startup/chaos/contracts"
 )
 
-// maxCells bounds the combinations of one matrix.
-const maxCells = 10_000
+// Bounds of the matrices: combinations of one, and values that all of them make together.
+const (
+	maxCells = 10_000
+	maxWork  = 2_000_000
+)
 
 // cell is one combination of a matrix with the experiment decoded for it.
 type cell struct {
@@ -58,6 +61,10 @@ func (l *loader) experiment(n *yaml.Node, i int) Experiment {
 	var declared []string
 	for _, key := range keys(child(n, "matrix")) {
 		declared = append(declared, key.Value)
+	}
+	if l.work += combinations(axes) * size(without(n, "matrix")); l.work > maxWork {
+		l.add(n, fmt.Sprintf("the matrices of the file make more than %d values", maxWork), "fewer values, or smaller experiments", "")
+		return Experiment{}
 	}
 	used := map[string]bool{}
 	var first Experiment
@@ -232,7 +239,7 @@ func (l *loader) decodeExperiment(n *yaml.Node, i int, axes []string) Experiment
 	service := child(n, "service")
 	body := n
 	if n.Kind == yaml.MappingNode {
-		body = without(n, "service")
+		body = without(n, "service", "matrix")
 		for _, key := range keys(n) {
 			if key.Value != "service" {
 				scope{axes: axes, where: "here: only env, var and axes of a matrix are replaced in this place"}.check(l.reporter, child(n, key.Value))
@@ -290,6 +297,15 @@ func unescaped(n *yaml.Node) *yaml.Node {
 		out.Content[i] = unescaped(c)
 	}
 	return &out
+}
+
+// size counts the nodes of a tree.
+func size(n *yaml.Node) int {
+	count := 1
+	for _, c := range n.Content {
+		count += size(c)
+	}
+	return count
 }
 
 // keyNode returns the node of a key of a mapping.

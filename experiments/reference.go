@@ -104,7 +104,7 @@ func writeFault(b *strings.Builder, k faults.Kind) {
 
 const referenceHead = `# The experiment language
 
-<!-- Generated from the field table of package experiments: go test ./experiments -run TestReference -update -->
+<!-- Generated from the field table of package experiments: make docs -->
 
 One YAML file describes a service, what it depends on, its startup phases, what *ready* must mean, and the experiments. A mistake is
 answered with file:line:column, the line, what was expected and the nearest known name; all mistakes at once, exit code 2, nothing started.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"reflect"
 	"strconv"
-	"strings"
 
 	"github.com/invopop/jsonschema"
 
@@ -143,8 +142,8 @@ func (b *schemaBuilder) field(of reflect.Type, f shapeField, cell bool) *schema 
 	}
 	out := *s
 	out.Description = f.entry.doc
-	if f.entry.def != "" && f.entry.def != required && !strings.HasPrefix(f.entry.def, "(") {
-		out.Default = plain(literal(f.entry.def))
+	if f.def != nil {
+		out.Default = plain(f.def)
 	}
 	if f.entry.example != "" {
 		out.Examples = []any{plain(literal(f.entry.example))}

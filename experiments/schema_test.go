@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func compileSchema(t *testing.T) *jsonschema.Schema {
+func compileSchema(t testing.TB) *jsonschema.Schema {
 	t.Helper()
 	data, err := Schema()
 	require.NoError(t, err)
@@ -38,7 +38,7 @@ func schemaValue(data []byte) (any, bool) {
 	return value, err == nil
 }
 
-func TestSchemaOfShippedFile(t *testing.T) {
+func TestGoldenSchema(t *testing.T) {
 	data, err := Schema()
 	require.NoError(t, err)
 	golden(t, "../experiments.schema.json", string(data))

@@ -27,18 +27,21 @@ func (t Trial) Title() string {
 	return title
 }
 
-// variants words, for each start key, how the service differs from the file's own. The texts are all different, masked, and
-// empty where there is but one key.
-func variants(trials []Trial, f *File) map[string]string {
+// variants words, for each start key of the file, how the service differs from the file's own. The texts are all different, masked,
+// and empty where there is but one key.
+func (f *File) variants() map[string]string {
 	mask := Mask(f.Masked)
 	out, taken := map[string]string{}, map[string]int{}
 	var order []string
-	for _, t := range trials {
-		if _, has := out[t.Start]; has {
-			continue
+	for _, e := range f.Experiments {
+		for _, c := range e.all() {
+			t := f.trial(e.Name, c)
+			if _, has := out[t.Start]; has {
+				continue
+			}
+			out[t.Start] = mask(difference(f.Service, t.Service))
+			order = append(order, t.Start)
 		}
-		out[t.Start] = mask(difference(f.Service, t.Service))
-		order = append(order, t.Start)
 	}
 	if len(order) < 2 {
 		return nil
