@@ -65,28 +65,7 @@ func TestPostgresSuite(t *testing.T) {
 		assert.True(t, ok)
 		assert.Equal(t, 7, n)
 
-		for query, want := range map[string]string{
-			"INSERT INTO users (email) VALUES ('a@b.c')": "23505",
-			"INSERT INTO users (n) VALUES (1)":           "23502",
-			"SELECT * FROM nowhere":                      "42P01",
-			"SELECT nothing FROM users":                  "42703",
-			"SELEC 1":                                    "42601",
-			"ALTER TABLE users ADD COLUMN n INT":         "42701",
-			"CREATE TABLE users (id INT)":                "42P07",
-			"CREATE DATABASE app":                        "42P04",
-			"SELECT frobnicate(1)":                       "42883",
-			"SHOW nonsense":                              "42704",
-		} {
-			_, err := conn.Exec(ctx, query)
-			assert.Equal(t, want, sqlState(err), "%s: %v", query, err)
-		}
-		_, err = conn.Exec(ctx, "INSERT INTO users (email) VALUES ($1)", "a@b.c")
-		var violation *pgconn.PgError
-		require.ErrorAs(t, err, &violation)
-		assert.Equal(t, "users_email_key", violation.ConstraintName)
-		_, err = pgx.Connect(ctx, dsn(s, map[string]string{"user": "app", "database": "nowhere"}))
-		assert.Equal(t, "3D000", sqlState(err))
-
+		postgresErrors(t, s, conn)
 		tx, err := conn.Begin(ctx)
 		require.NoError(t, err)
 		_, err = tx.Exec(ctx, "DELETE FROM users")
@@ -112,6 +91,33 @@ func TestPostgresSuite(t *testing.T) {
 			require.NoError(t, err)
 		}
 	})
+}
+
+// postgresErrors are the SQLSTATEs that start-up code looks at.
+func postgresErrors(t *testing.T, s *Server, conn *pgx.Conn) {
+	t.Helper()
+	ctx := t.Context()
+	for query, want := range map[string]string{
+		"INSERT INTO users (email) VALUES ('a@b.c')": "23505",
+		"INSERT INTO users (n) VALUES (1)":           "23502",
+		"SELECT * FROM nowhere":                      "42P01",
+		"SELECT nothing FROM users":                  "42703",
+		"SELEC 1":                                    "42601",
+		"ALTER TABLE users ADD COLUMN n INT":         "42701",
+		"CREATE TABLE users (id INT)":                "42P07",
+		"CREATE DATABASE app":                        "42P04",
+		"SELECT frobnicate(1)":                       "42883",
+		"SHOW nonsense":                              "42704",
+	} {
+		_, err := conn.Exec(ctx, query)
+		assert.Equal(t, want, sqlState(err), "%s: %v", query, err)
+	}
+	_, err := conn.Exec(ctx, "INSERT INTO users (email) VALUES ($1)", "a@b.c")
+	var violation *pgconn.PgError
+	require.ErrorAs(t, err, &violation)
+	assert.Equal(t, "users_email_key", violation.ConstraintName)
+	_, err = pgx.Connect(ctx, dsn(s, map[string]string{"user": "app", "database": "nowhere"}))
+	assert.Equal(t, "3D000", sqlState(err))
 }
 
 func TestPostgresNamespaces(t *testing.T) {
