@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"runtime"
+	"strings"
 
 	"github.com/chaos-startup/chaos/internal/process"
 	"github.com/chaos-startup/chaos/internal/servers"
@@ -14,11 +15,18 @@ import (
 
 func newDoctorCmd(d deps) *cobra.Command {
 	return &cobra.Command{
-		Use: "doctor", Args: cobra.NoArgs,
-		Short:   "Say what works on this machine and what a report would lack",
+		Use: "doctor", Args: nothing,
+		Short: "Say what works on this machine and what a report would lack",
+		Long: `Say what works on this machine: whether connects can be intercepted, which servers of server: are installed and which would
+be stand-ins, and whether proxies and folders can be made. The exit code is 4 when chaos can't run here.`,
 		Example: "  chaos doctor",
 		RunE: func(*cobra.Command, []string) error {
-			if !diagnose(d.stdout) {
+			c := &checkup{}
+			c.machine()
+			if _, err := io.WriteString(d.stdout, c.out.String()); err != nil {
+				return failed(err)
+			}
+			if c.failed > 0 {
 				return exitError{exitHarness}
 			}
 			return nil
@@ -26,41 +34,85 @@ func newDoctorCmd(d deps) *cobra.Command {
 	}
 }
 
-// diagnose prints one line per thing and returns false when chaos can't run at all.
-func diagnose(w io.Writer) bool {
-	fmt.Fprintf(w, "chaos %s, %s/%s, %d cores\n\n", version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU())
-	if err := process.Intercepting(); err != nil {
-		line(w, "warn", "connect interceptor", "not available: "+err.Error())
-		line(w, "", "", "refused attempts are not counted, escapes are not seen, and `interpose: connect` is not possible;")
-		line(w, "", "", "faults still work through the proxies' addresses (`interpose: address`)")
-	} else {
-		line(w, "ok", "connect interceptor", "every connect(2) of the service is counted and can be refused exactly")
-	}
-	for _, k := range servers.Kinds() {
-		if path, ok := servers.Find(k.Name); ok {
-			line(w, "ok", "server: "+k.Name, path)
-		} else {
-			line(w, "note", "server: "+k.Name, "not installed; "+k.Standin)
-		}
-	}
-	ok := true
-	if l, err := net.Listen("tcp", "127.0.0.1:0"); err != nil {
-		line(w, "FAIL", "loopback", "can't listen on 127.0.0.1: "+err.Error())
-		ok = false
-	} else {
-		line(w, "ok", "loopback", "proxies can listen on 127.0.0.1")
-		_ = l.Close()
-	}
-	if dir, err := os.MkdirTemp("", "chaos-doctor-"); err != nil {
-		line(w, "FAIL", "temporary folder", err.Error()+": free space or set TMPDIR")
-		ok = false
-	} else {
-		line(w, "ok", "temporary folder", os.TempDir())
-		_ = os.Remove(dir)
-	}
-	return ok
+// checkup collects one entry for each thing.
+type checkup struct {
+	out           strings.Builder
+	failed, notes int
 }
 
-func line(w io.Writer, mark, what, text string) {
-	fmt.Fprintf(w, "%-5s %-22s %s\n", mark, what, text)
+// entry writes what was found; more are lines under it.
+func (c *checkup) entry(mark, what, text string, more ...string) {
+	fmt.Fprintf(&c.out, "%-5s %-20s %s\n", mark, what, text)
+	for _, m := range more {
+		fmt.Fprintf(&c.out, "%-26s %s\n", "", m)
+	}
+	switch mark {
+	case "FAIL":
+		c.failed++
+	case "note", "warn":
+		c.notes++
+	}
+}
+
+func (c *checkup) machine() {
+	fmt.Fprintf(&c.out, "chaos %s, %s/%s, %s\n\n", version(), runtime.GOOS, runtime.GOARCH, number(runtime.NumCPU(), "core"))
+	c.interceptor()
+	for _, k := range servers.Kinds() {
+		c.server(k)
+	}
+	c.loopback()
+	c.folder()
+	switch {
+	case c.failed > 0:
+		c.out.WriteString("\nchaos can't run here: see FAIL above.\n")
+	case c.notes > 0:
+		c.out.WriteString("\nchaos can run here; the reports will say what is told above.\n")
+	default:
+		c.out.WriteString("\nchaos can run here, and nothing is missing.\n")
+	}
+}
+
+func (c *checkup) interceptor() {
+	err := process.Intercepting()
+	if err == nil {
+		c.entry("ok", "connect interceptor", "every connect(2) of a service is counted, and can be refused exactly")
+		return
+	}
+	c.entry("warn", "connect interceptor", "not available: "+err.Error(),
+		"Faults still work through the addresses of the proxies (interpose: address), but refused attempts are not",
+		"counted, ways around a proxy are not seen, and interpose: connect is not possible. Reports say so.")
+}
+
+func (c *checkup) server(k servers.Kind) {
+	what := "server: " + k.Name
+	if path, ok := servers.Find(k.Name); ok {
+		c.entry("ok", what, path)
+		return
+	}
+	c.entry("note", what, "not installed: a stand-in takes its place, and reports say so", "the stand-in: "+k.Standin, "the real one: "+k.Install)
+}
+
+func (c *checkup) loopback() {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		c.entry("FAIL", "loopback", "can't listen on 127.0.0.1: "+err.Error())
+		return
+	}
+	c.entry("ok", "loopback", "proxies can listen on 127.0.0.1")
+	_ = l.Close()
+}
+
+// folder checks that programs which a build puts into a run's folder can be started there.
+func (c *checkup) folder() {
+	dir, err := os.MkdirTemp("", "chaos-doctor-")
+	if err != nil {
+		c.entry("FAIL", "temporary folder", err.Error()+": free space, or set TMPDIR to a folder that can be written to")
+		return
+	}
+	defer os.RemoveAll(dir)
+	if noExec(dir) {
+		c.entry("warn", "temporary folder", os.TempDir()+" is mounted noexec: what service.build makes can't be started: set TMPDIR to another folder")
+		return
+	}
+	c.entry("ok", "temporary folder", os.TempDir())
 }

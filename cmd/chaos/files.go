@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"regexp"
 	"strconv"
 	"strings"
@@ -21,17 +22,18 @@ type selection struct {
 	vars   []string
 }
 
-func (s *selection) addFlags(cmd *cobra.Command) {
+func (s *selection) addFlags(cmd *cobra.Command, d deps) {
 	f := cmd.Flags()
-	f.StringVar(&s.only, "only", "", "run only trials whose title matches this `regexp` (\"postgres.*#2\")")
-	f.Uint64Var(&s.seed, "seed", 0, "seed of every random choice (default: the file's, or 1)")
-	f.IntVar(&s.repeat, "repeat", 0, "run each trial this many times (default: as the file says)")
-	f.StringVar(&s.shard, "shard", "", "run part `i/n` of the trials (\"1/4\")")
+	f.StringVar(&s.only, "only", "", "only trials whose title, or the name of whose experiment, matches this `regexp`")
+	f.Uint64Var(&s.seed, "seed", 0, "make every random choice from seed `n` (default: the file's, or 1)")
+	f.IntVar(&s.repeat, "repeat", 0, "each trial `n` times (default: as the file says)")
+	f.StringVar(&s.shard, "shard", "", "only part `i/n` of the trials, to share them out among machines")
 	s.addVars(cmd)
+	must(cmd.RegisterFlagCompletionFunc("only", s.experimentNames(d)))
 }
 
 func (s *selection) addVars(cmd *cobra.Command) {
-	cmd.Flags().StringArrayVar(&s.vars, "var", nil, "set ${var.k} as `k=v`; may be given more than once")
+	cmd.Flags().StringArrayVar(&s.vars, "var", nil, "set ${var.k} of the file as `k=v`; may be given more than once")
 }
 
 // load reads the file that a verb was given, or ./experiments.yaml.
@@ -49,13 +51,22 @@ func (s *selection) load(d deps, args []string) (*experiments.File, error) {
 		vars[name] = value
 	}
 	file, err := experiments.Load(path, experiments.Options{Env: d.env, Vars: vars})
-	if errors.Is(err, fs.ErrNotExist) && len(args) == 0 {
-		return nil, usageError{fmt.Errorf("there is no %s here: write one with `chaos init`, or name a file: `chaos run path/to/experiments.yaml`", defaultFile)}
+	if errors.Is(err, fs.ErrNotExist) {
+		if _, gone := os.Stat(path); errors.Is(gone, fs.ErrNotExist) {
+			return nil, usageError{noFile(path, len(args) > 0)}
+		}
 	}
 	if err != nil {
 		return nil, usageError{err}
 	}
 	return file, nil
+}
+
+func noFile(path string, named bool) error {
+	if named {
+		return fmt.Errorf("there is no file %s", path)
+	}
+	return fmt.Errorf("there is no %s here: write one with `chaos init`, or name a file: `chaos run path/to/%s`", path, path)
 }
 
 // plan loads and expands.
@@ -65,7 +76,7 @@ func (s *selection) plan(cmd *cobra.Command, d deps, args []string) (*experiment
 		return nil, err
 	}
 	sel := experiments.Selection{Repeat: s.repeat}
-	if s.repeat < 0 {
+	if s.repeat < 1 && cmd.Flags().Changed("repeat") {
 		return nil, usageError{fmt.Errorf("--repeat %d: expected 1 or more", s.repeat)}
 	}
 	if cmd.Flags().Changed("seed") {

@@ -10,7 +10,7 @@ import (
 // newGuardCmd is the guardian that a run starts: it cleans up when the run is killed.
 func newGuardCmd() *cobra.Command {
 	return &cobra.Command{
-		Use: "guard", Hidden: true, Args: cobra.NoArgs,
+		Use: "guard", Hidden: true, Args: nothing,
 		Short: "clean up after a run that was killed (started by run itself)",
 		RunE:  func(*cobra.Command, []string) error { return process.RunGuard(os.Stdin) },
 	}

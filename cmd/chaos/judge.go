@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 
 	"github.com/chaos-startup/chaos/reports"
@@ -12,28 +14,24 @@ func newJudgeCmd(d deps) *cobra.Command {
 	var o outputs
 	var verbose bool
 	cmd := &cobra.Command{
-		Use: "judge REPORT", Args: cobra.ExactArgs(1),
+		Use: "judge REPORT", Args: oneReport, ValidArgsFunction: files("json", "part"),
 		Short: "Judge a report again from its timelines, without running anything",
-		Long: `Judge a report (chaos run --json) again from its timelines alone. The verdicts are the same as those of the run. The .part file
-that a killed run leaves beside its report is read as well: every trial that was judged is in it.`,
-		Example: "  chaos judge report.json\n  chaos judge report.json.part --json report.json",
+		Long: `Judge a report (chaos run --json) again from its timelines alone. The verdicts and the exit code are the same as those of
+the run. The .part file that a killed run leaves beside its report is read as well: every trial that was judged is in it.`,
+		Example: `  chaos judge report.json
+  chaos judge report.json -v                            # also why passing trials pass
+  chaos judge report.json.part --json report.json       # make a report of what a killed run left
+  chaos judge report.json --junit junit.xml`,
 		RunE: func(_ *cobra.Command, args []string) error {
 			if err := o.check(); err != nil {
 				return usageError{err}
 			}
-			f, err := os.Open(args[0]) // #nosec G304 -- the user names the file
+			report, err := readReport(args[0])
 			if err != nil {
-				return usageError{fmt.Errorf("judge: %w", err)}
-			}
-			report, err := reports.Read(f)
-			if err := f.Close(); err != nil {
-				return harnessError{err}
-			}
-			if err != nil {
-				return usageError{fmt.Errorf("%s: %w", args[0], err)}
+				return err
 			}
 			report.Judge()
-			if err := o.write(d, report, verbose); err != nil {
+			if err := errors.Join(o.write(d, report, verbose)); err != nil {
 				return harnessError{err}
 			}
 			if code := report.ExitCode(); code != exitOK {
@@ -45,4 +43,22 @@ that a killed run leaves beside its report is read as well: every trial that was
 	o.addFlags(cmd)
 	cmd.Flags().BoolVarP(&verbose, "verbose", "v", false, "also say why passing trials pass")
 	return cmd
+}
+
+func readReport(path string) (*reports.Report, error) {
+	f, err := os.Open(path) // #nosec G304 -- the user names the file
+	if errors.Is(err, fs.ErrNotExist) {
+		err = noFile(path, true)
+	}
+	if err != nil {
+		return nil, usageError{err}
+	}
+	report, err := reports.Read(f)
+	if err := f.Close(); err != nil {
+		return nil, harnessError{err}
+	}
+	if err != nil {
+		return nil, usageError{fmt.Errorf("judge %s: %w", path, err)}
+	}
+	return report, nil
 }

@@ -7,9 +7,9 @@ import (
 	"go.uber.org/zap/zapcore"
 )
 
-// zapCore logs to w for people: time, level, message, fields.
-func zapCore(w io.Writer) zapcore.Core {
+// newLogger logs to w for people: time, level, message, fields.
+func newLogger(w io.Writer) *zap.Logger {
 	c := zap.NewDevelopmentEncoderConfig()
 	c.EncodeTime = zapcore.TimeEncoderOfLayout("15:04:05.000")
-	return zapcore.NewCore(zapcore.NewConsoleEncoder(c), zapcore.Lock(zapcore.AddSync(w)), zapcore.DebugLevel)
+	return zap.New(zapcore.NewCore(zapcore.NewConsoleEncoder(c), zapcore.Lock(zapcore.AddSync(w)), zapcore.DebugLevel))
 }

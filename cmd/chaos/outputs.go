@@ -3,14 +3,13 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
-	"strings"
 
-	"github.com/chaos-startup/chaos/experiments"
 	"github.com/chaos-startup/chaos/reports"
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 )
 
 // outputs are the flags that name where results go; run and judge share them.
@@ -21,64 +20,69 @@ type outputs struct {
 func (o *outputs) addFlags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&o.json, "json", "", "write the report (chaos.report/v1) to this `file`")
 	cmd.Flags().StringVar(&o.junit, "junit", "", "write JUnit XML to this `file`: suite = experiment, test case = trial")
+	for flag, ext := range map[string]string{"json": "json", "junit": "xml"} {
+		must(cmd.RegisterFlagCompletionFunc(flag, files(ext)))
+	}
 }
 
 // check finds an output that can't be written before anything is started.
 func (o *outputs) check() error {
-	var errs []error
-	for flag, path := range map[string]string{"--json": o.json, "--junit": o.junit} {
-		if path == "" {
-			continue
-		}
-		if info, err := os.Stat(filepath.Dir(path)); err != nil || !info.IsDir() {
-			errs = append(errs, fmt.Errorf("%s %s: there is no folder %s: make it first", flag, path, filepath.Dir(path)))
-		}
+	errs := []error{writable("--json", o.json), writable("--junit", o.junit)}
+	if o.json != "" && filepath.Clean(o.json) == filepath.Clean(o.junit) {
+		errs = append(errs, fmt.Errorf("--json and --junit both name %s: give each a file of its own", o.json))
 	}
 	return errors.Join(errs...)
 }
 
-// write prints the summary and writes every file that was asked for.
-func (o *outputs) write(d deps, report *reports.Report, verbose bool) error {
-	style := reports.Style{Color: o.color(d), Verbose: verbose}
-	errs := []error{reports.WriteText(d.stdout, report, style)}
+func writable(flag, path string) error {
+	if path == "" {
+		return nil
+	}
+	folder := filepath.Dir(path)
+	info, err := os.Stat(folder)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%s %s: there is no folder %s: make it first", flag, path, folder)
+	case err != nil:
+		return fmt.Errorf("%s %s: %w", flag, path, err)
+	case !info.IsDir():
+		return fmt.Errorf("%s %s: %s is not a folder", flag, path, folder)
+	}
+	info, err = os.Stat(path)
+	switch {
+	case err == nil && info.IsDir():
+		return fmt.Errorf("%s %s: it is a folder: name a file in it, such as %s", flag, path, filepath.Join(path, "report."+flag[len("--"):]))
+	case err == nil && !info.Mode().IsRegular():
+		return nil // a pipe or a device is written to as it is
+	}
+	if err := unix.Access(folder, unix.W_OK); err != nil { // reports are written beside their place and renamed
+		return fmt.Errorf("%s %s: the folder %s may not be written to (%w): choose another", flag, path, folder, err)
+	}
+	return nil
+}
+
+// journal names the file that holds the judged trials while a run goes on; "" when there is no report beside which it could be.
+func (o *outputs) journal() string {
+	if info, err := os.Stat(o.json); o.json == "" || err == nil && !info.Mode().IsRegular() {
+		return ""
+	}
+	return o.json + ".part"
+}
+
+// write writes every file that was asked for, then the text: who reads only the first lines of it ends the program. The error
+// of the JSON report is apart, as the journal is kept for it.
+func (o *outputs) write(d deps, report *reports.Report, verbose bool) (jsonErr, otherErr error) {
 	for _, f := range reports.Builtin() {
-		path := map[string]string{"json": o.json, "junit": o.junit}[f.Name]
-		if path == "" {
-			continue
+		switch {
+		case f.Name == "json" && o.json != "":
+			jsonErr = reports.WriteFile(o.json, f, report)
+		case f.Name == "junit" && o.junit != "":
+			otherErr = reports.WriteFile(o.junit, f, report)
 		}
-		errs = append(errs, reports.WriteFile(path, f, report))
 	}
-	return errors.Join(errs...)
-}
-
-func (o *outputs) color(d deps) bool {
-	if v, ok := d.env("NO_COLOR"); ok && v != "" {
-		return false
+	if len(report.Trials) > 0 { // else there is nothing to tell but the error
+		err := reports.WriteText(d.stdout, report, reports.Style{Color: d.out.color(d), Verbose: verbose})
+		otherErr = errors.Join(otherErr, err)
 	}
-	f, ok := d.stdout.(*os.File)
-	return ok && isTerminal(f)
-}
-
-// replayer makes the command line that runs one trial again with the same decisions.
-func (f *runFlags) replayer(plan *experiments.Plan) func(string) string {
-	base := []string{"chaos", "run", shellQuote(plan.File.Path), "--seed", fmt.Sprint(plan.Seed)}
-	for _, v := range f.vars {
-		base = append(base, "--var", shellQuote(v))
-	}
-	if f.servers != "auto" {
-		base = append(base, "--servers", f.servers)
-	}
-	return func(title string) string {
-		return strings.Join(append(base[:len(base):len(base)], "--only", shellQuote("^"+regexp.QuoteMeta(title)+"$")), " ")
-	}
-}
-
-var plainWord = regexp.MustCompile(`^[A-Za-z0-9_./=:-]+$`)
-
-// shellQuote quotes a word for a POSIX shell when it needs it.
-func shellQuote(s string) string {
-	if plainWord.MatchString(s) {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+	return jsonErr, otherErr
 }

@@ -8,19 +8,22 @@ import (
 	"sync"
 	"time"
 
+	"github.com/chaos-startup/chaos/contracts"
 	"github.com/chaos-startup/chaos/runner"
 )
 
 // progress shows a run while it goes on: on a terminal one line per running trial, repainted; elsewhere, and with CI set, one
-// plain line per finished trial.
+// plain line per finished trial. Everything else that is written to stderr during a run goes through it, or it would be painted over.
 type progress struct {
-	w    io.Writer
-	live bool
+	w      io.Writer
+	screen screen // the zero screen: plain lines
+	now    func() time.Time
 
 	mu      sync.Mutex
 	running map[int]*trialLine
-	painted int
+	painted []int // the widths of the live lines
 	done    int
+	kept    string // the run's folder, with --keep
 	stop    chan struct{}
 	stopped chan struct{}
 }
@@ -32,8 +35,10 @@ type trialLine struct {
 }
 
 func newProgress(d deps) *progress {
-	ci, _ := d.env("CI")
-	p := &progress{w: d.stderr, live: d.terminal && ci == "", running: map[int]*trialLine{}, stop: make(chan struct{}), stopped: make(chan struct{})}
+	p := &progress{w: d.stderr, now: time.Now, running: map[int]*trialLine{}, stop: make(chan struct{}), stopped: make(chan struct{})}
+	if d.err.live(d) {
+		p.screen = d.err
+	}
 	go p.tick()
 	return p
 }
@@ -41,14 +46,15 @@ func newProgress(d deps) *progress {
 // tick repaints the elapsed times.
 func (p *progress) tick() {
 	defer close(p.stopped)
+	if !p.screen.there() {
+		return
+	}
 	ticker := time.NewTicker(200 * time.Millisecond)
 	defer ticker.Stop()
 	for {
 		select {
 		case <-ticker.C:
-			p.mu.Lock()
-			p.repaint()
-			p.mu.Unlock()
+			p.above("")
 		case <-p.stop:
 			return
 		}
@@ -61,78 +67,118 @@ func (p *progress) close() {
 	<-p.stopped
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.erase()
+	clear(p.running)
+	p.paint("")
 }
 
 // on takes one step of the run.
 func (p *progress) on(e runner.Progress) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	line := ""
 	switch e.Kind {
 	case runner.Building:
-		p.print("build    " + e.Text)
+		line = step("build", e.Text)
 	case runner.DependencyUp:
-		p.print(fmt.Sprintf("up       %s: %s", e.Title, e.Text))
+		line = step("up", e.Title+": "+e.Text)
+	case runner.Kept:
+		p.kept = e.Text
 	case runner.TrialStarted:
-		p.running[e.Trial] = &trialLine{title: e.Title, started: time.Now()}
+		p.running[e.Trial] = &trialLine{title: plain(e.Title), started: p.now()}
 	case runner.TrialPhase:
 		if l := p.running[e.Trial]; l != nil {
-			l.phase = e.Text
+			l.phase = plain(e.Text)
 		}
 	case runner.TrialFault:
 		if l := p.running[e.Trial]; l != nil {
-			l.fault = e.Text
+			l.fault = plain(e.Text)
 		}
 	case runner.TrialDone:
 		delete(p.running, e.Trial)
 		p.done++
-		p.print(fmt.Sprintf("%-8s [%d/%d] %s (%.2fs)", e.Verdict, p.done, e.Total, e.Title, e.Elapsed.Seconds()))
+		line = step(verdictWord(e.Verdict), fmt.Sprintf("[%d/%d] %s (%.2fs)", p.done, e.Total, plain(e.Title), e.Elapsed.Seconds()))
 	case runner.Finished:
+		clear(p.running)
 	}
-	p.repaint()
+	p.paint(line)
 }
 
-// print writes a lasting line above the live ones.
-func (p *progress) print(line string) {
-	p.erase()
-	fmt.Fprintln(p.w, line)
-}
+// step is a lasting line: what happened, and to what.
+func step(what, text string) string { return fmt.Sprintf("%-13s %s\n", what, plain(text)) }
 
-func (p *progress) erase() {
-	if p.live && p.painted > 0 {
-		fmt.Fprintf(p.w, "\x1b[%dA\x1b[J", p.painted)
+// verdictWord is as in the table of the report: what needs attention is in capitals.
+func verdictWord(v contracts.Verdict) string {
+	if v == contracts.Pass {
+		return string(v)
 	}
-	p.painted = 0
+	return strings.ToUpper(string(v))
 }
 
-func (p *progress) repaint() {
-	if !p.live {
+// above writes lasting text, whole lines, above the live ones.
+func (p *progress) above(text string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.paint(text)
+}
+
+// Write makes a progress the place for log lines.
+func (p *progress) Write(b []byte) (int, error) {
+	p.above(string(b))
+	return len(b), nil
+}
+
+// paint takes the live lines away, writes text, and paints them anew: in one write, so that nothing flickers.
+func (p *progress) paint(text string) {
+	if !p.screen.there() {
+		if text != "" {
+			_, _ = io.WriteString(p.w, text) // a display that nobody sees is no reason to stop a run
+		}
 		return
 	}
-	p.erase()
-	var lines []string
-	for _, i := range sorted(p.running) {
-		l := p.running[i]
-		lines = append(lines, fmt.Sprintf("  %6.1fs  %-12s %-36s %s", time.Since(l.started).Seconds(), l.phase, cut(l.fault, 36), cut(l.title, 60)))
+	width, height := p.screen.size()
+	text = p.erase(width) + text
+	p.painted = nil
+	for _, l := range p.lines(width-1, height-1) {
+		p.painted = append(p.painted, columnsOf(l))
+		text += l + "\n"
 	}
-	if len(lines) > 0 {
-		fmt.Fprintln(p.w, strings.Join(lines, "\n"))
+	if text != "" {
+		_, _ = io.WriteString(p.w, text)
 	}
-	p.painted = len(lines)
 }
 
-func sorted(m map[int]*trialLine) []int {
+// erase goes to the first live line and clears from there. In a window that became narrower a line takes several rows.
+func (p *progress) erase(width int) string {
+	rows := 0
+	for _, n := range p.painted {
+		rows += max(1, (n+width-1)/width)
+	}
+	if rows == 0 {
+		return ""
+	}
+	return fmt.Sprintf("\x1b[%dA\r\x1b[J", rows)
+}
+
+// lines are the live lines, at most so wide and so many.
+func (p *progress) lines(width, most int) []string {
+	var out []string
+	for n, i := range sortedKeys(p.running) {
+		if rest := len(p.running) - n; n == most-1 && rest > 1 {
+			return append(out, fmt.Sprintf("  and %d more", rest))
+		}
+		l := p.running[i]
+		left := fmt.Sprintf("  %6.1fs  ", p.now().Sub(l.started).Seconds())
+		phase, fault := pad(cut(l.phase, 14), 14), pad(cut(l.fault, 34), 34)
+		out = append(out, strings.TrimRight(cut(left+phase+"  "+fault+"  "+l.title, width), " "))
+	}
+	return out
+}
+
+func sortedKeys[V any](m map[int]V) []int {
 	keys := make([]int, 0, len(m))
 	for k := range m {
 		keys = append(keys, k)
 	}
 	slices.Sort(keys)
 	return keys
-}
-
-func cut(s string, n int) string {
-	if len(s) > n {
-		return s[:n-1] + "~"
-	}
-	return s
 }

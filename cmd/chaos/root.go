@@ -1,11 +1,6 @@
 package main
 
-import (
-	"os"
-
-	"github.com/spf13/cobra"
-	"golang.org/x/term"
-)
+import "github.com/spf13/cobra"
 
 const defaultFile = "experiments.yaml"
 
@@ -16,22 +11,22 @@ func newRootCmd(d deps) *cobra.Command {
 		Long: `chaos puts proxies between a service and its dependencies, starts the service, injects latency, resets and outages
 exactly during the startup phases you name, and says whether the service failed fast or recovered as its contract requires.
 
-  chaos init              write a first experiments.yaml
-  chaos run               run ./experiments.yaml
+  chaos init              write a first experiments.yaml for your service
+  chaos validate          check it
   chaos plan              what would run, in which order, how long at most
+  chaos run               run it
 
-Exit codes: 0 all pass, 1 a contract was violated, 2 bad usage or file, 3 inconclusive, 4 harness error, 130/143 interrupted.`,
-		SilenceUsage: true, SilenceErrors: true,
-		Args: cobra.NoArgs,
+Exit codes:
+` + exitCodesHelp(),
+		SilenceUsage: true, SilenceErrors: true, Args: knownVerb,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetOut(d.stdout)
 	root.SetErr(d.stderr)
+	root.SetFlagErrorFunc(wrongFlag)
 	root.AddCommand(
 		newRunCmd(d), newValidateCmd(d), newPlanCmd(d), newSchemaCmd(d), newJudgeCmd(d), newInitCmd(d), newDoctorCmd(d),
 		newVersionCmd(d), newGuardCmd(),
 	)
 	return root
 }
-
-func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) } // #nosec G115 -- a file descriptor

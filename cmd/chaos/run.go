@@ -1,12 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
+	"slices"
+	"strings"
 
 	"github.com/chaos-startup/chaos/experiments"
 	"github.com/chaos-startup/chaos/reports"
@@ -14,6 +16,11 @@ import (
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
 )
+
+// What --servers takes.
+const serversAuto = "auto"
+
+var serverChoices = []string{serversAuto, "real", "standin"}
 
 // runFlags are the flags of run besides the selection.
 type runFlags struct {
@@ -29,91 +36,106 @@ type runFlags struct {
 func newRunCmd(d deps) *cobra.Command {
 	var f runFlags
 	cmd := &cobra.Command{
-		Use: "run [FILE]", Args: cobra.MaximumNArgs(1),
+		Use: "run [FILE]", Args: oneFile, ValidArgsFunction: files("yaml", "yml"),
 		Short: "Run the experiments of a file (default ./experiments.yaml)",
 		Long: `Run the experiments of a file: bring the dependencies up, start the service once for each trial behind proxies of its own,
-inject the faults exactly in their phases, and judge what was seen. A trial without faults (the control) comes first.`,
+inject the faults exactly in their phases, and judge what was seen. A trial without faults (the control) comes first.
+
+The summary goes to standard output, the progress to standard error. Ctrl-C lifts every fault, stops what was started and still
+writes the report. With --json FILE every judged trial is also kept at once in FILE.part until the report is written.
+
+Exit codes:
+` + exitCodesHelp(),
 		Example: `  chaos run
-  chaos run --only 'redis.*refuse' --seed 7
-  chaos run --json report.json --junit junit.xml --parallel 4
-  chaos run --servers standin        # embedded stand-ins, also where real servers are installed`,
+  chaos run team/experiments.yaml --var region=eu
+  chaos run --only 'redis.*refuse' --seed 7      # some trials, with the random choices of a certain run
+  chaos run --repeat 10 --parallel 4             # each trial ten times, four at a time
+  chaos run --json report.json --junit junit.xml # for machines, and for CI
+  chaos run --shard 1/4                          # the first quarter, on the first of four machines
+  chaos run --servers standin                    # embedded stand-ins, also where real servers are installed
+  chaos run --dry-run                            # what would run
+  chaos run --keep -v                            # keep the services' logs, and say what chaos does`,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := f.check(); err != nil {
+				return usageError{err}
+			}
 			plan, err := f.plan(cmd, d, args)
 			if err != nil {
 				return err
 			}
-			if err := f.check(); err != nil {
-				return usageError{err}
-			}
 			if f.dryRun {
-				return writePlan(d.stdout, plan, max(1, f.parallel))
+				return writePlan(d, plan, f.parallel, f.verbose)
 			}
 			return f.run(cmd.Context(), d, plan)
 		},
 	}
-	f.selection.addFlags(cmd)
+	f.selection.addFlags(cmd, d)
 	f.outputs.addFlags(cmd)
 	flags := cmd.Flags()
-	flags.IntVar(&f.parallel, "parallel", 0, "trials at a time (default: from the cores and from how long trials wait)")
-	flags.StringVar(&f.servers, "servers", "auto", "what `server:` dependencies run on: auto, real or standin")
+	flags.IntVar(&f.parallel, "parallel", 0, "run `n` trials at a time (default: the file's, or from the cores and from how long trials wait)")
+	flags.StringVar(&f.servers, "servers", serversAuto, "run server: dependencies on `kind`: auto (installed ones where found), real or standin")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "show the plan and start nothing")
-	flags.BoolVar(&f.keep, "keep", false, "keep the trial folders (service logs, rendered files)")
-	flags.BoolVarP(&f.verbose, "verbose", "v", false, "log what chaos does to standard error")
+	flags.BoolVar(&f.keep, "keep", false, "keep the trial folders (service logs, rendered files) and say where they are")
+	flags.BoolVarP(&f.verbose, "verbose", "v", false, "say what chaos does, and why passing trials pass")
+	must(cmd.RegisterFlagCompletionFunc("servers", cobra.FixedCompletions(serverChoices, cobra.ShellCompDirectiveNoFileComp)))
 	return cmd
 }
 
 func (f *runFlags) check() error {
-	switch f.servers {
-	case "auto", "real", "standin":
-	default:
-		return fmt.Errorf("--servers %s: expected auto, real or standin", f.servers)
+	var errs []error
+	if !slices.Contains(serverChoices, f.servers) {
+		errs = append(errs, fmt.Errorf("--servers %s: expected %s", f.servers, strings.Join(serverChoices, ", ")))
 	}
-	if f.parallel < 0 {
-		return fmt.Errorf("--parallel %d: expected 1 or more", f.parallel)
+	return errors.Join(append(errs, checkParallel(f.parallel), f.outputs.check())...)
+}
+
+func checkParallel(n int) error {
+	if n < 0 {
+		return fmt.Errorf("--parallel %d: expected 1 or more, or 0 to let chaos choose", n)
 	}
-	return f.outputs.check()
+	return nil
 }
 
 func (f *runFlags) run(ctx context.Context, d deps, plan *experiments.Plan) error {
+	show := newProgress(d)
+	ctx, signals := watch(ctx, d, func(line string) { show.above(line + "\n") })
+	defer signals.stop()
 	logger := zap.NewNop()
 	if f.verbose {
-		logger = newLogger(d.stderr)
+		logger = newLogger(show)
 	}
-	show := newProgress(d)
 	o := runner.Options{
-		Parallel: f.parallel, Servers: f.servers, Keep: f.keep, Tool: version(), Logger: logger,
-		LookupEnv: d.env, On: show.on, Replay: f.replayer(plan),
+		Parallel: cmp.Or(f.parallel, plan.File.Parallel), Servers: f.servers, Keep: f.keep, Tool: version(), Logger: logger,
+		LookupEnv: d.env, On: show.on, Replay: f.replayer(d, plan), Journal: f.journal(),
 	}
 	if d.self != "" {
 		o.Guard = []string{d.self, "guard"}
 	}
-	if f.json != "" {
-		o.Journal = journalOf(f.json)
-	}
 	report, err := runner.Run(ctx, plan, o)
 	show.close()
-	return f.conclude(d, report, err)
+	if show.kept != "" {
+		fmt.Fprintf(d.stderr, "kept: %s\n", show.kept)
+	}
+	return f.conclude(d, report, err, signals.code)
 }
 
-// journalOf names the file that holds the judged trials while a run goes on.
-func journalOf(path string) string { return path + ".part" }
-
 // conclude writes every output, also after a failure, and turns the result into an exit code.
-func (f *runFlags) conclude(d deps, report *reports.Report, runErr error) error {
-	writeErr := f.outputs.write(d, report, f.verbose)
-	if f.json != "" && writeErr == nil {
-		writeErr = os.Remove(journalOf(f.json)) // every trial is in the report now
-		if errors.Is(writeErr, fs.ErrNotExist) {
-			writeErr = nil
+func (f *runFlags) conclude(d deps, report *reports.Report, runErr error, interrupted func() int) error {
+	jsonErr, otherErr := f.outputs.write(d, report, f.verbose)
+	writeErr := errors.Join(jsonErr, otherErr)
+	if len(report.Trials) == 0 { // else the text has told it
+		switch {
+		case runErr != nil:
+			fmt.Fprintln(d.stderr, "chaos: "+report.Errors[0])
+		case report.Interrupted:
+			fmt.Fprintln(d.stderr, "chaos: interrupted before the first trial: nothing was judged")
 		}
-	}
-	if runErr != nil {
-		fmt.Fprintln(d.stderr, "chaos: "+runErr.Error())
 	}
 	if writeErr != nil {
 		fmt.Fprintln(d.stderr, "chaos: "+writeErr.Error())
 	}
-	if code := d.interrupted(); code != 0 {
+	f.endJournal(d, jsonErr)
+	if code := interrupted(); code != 0 {
 		return exitError{code}
 	}
 	code := report.ExitCode()
@@ -126,7 +148,19 @@ func (f *runFlags) conclude(d deps, report *reports.Report, runErr error) error 
 	return exitError{code}
 }
 
-// newLogger writes warnings and steps as plain lines.
-func newLogger(w io.Writer) *zap.Logger {
-	return zap.New(zapCore(w))
+// endJournal removes the journal when the report holds all of it, else it says how to use it.
+func (f *runFlags) endJournal(d deps, jsonErr error) {
+	path := f.journal()
+	if path == "" {
+		return
+	}
+	if jsonErr != nil {
+		if info, err := os.Stat(path); err == nil && info.Size() > 0 {
+			fmt.Fprintf(d.stderr, "chaos: what was judged is kept in %s: read it with `%s judge %s`\n", path, d.program, shellQuote(path))
+		}
+		return
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		fmt.Fprintf(d.stderr, "chaos: the report is written, but %s could not be removed: %v\n", path, err)
+	}
 }

@@ -10,9 +10,10 @@ import (
 func newValidateCmd(d deps) *cobra.Command {
 	var s selection
 	cmd := &cobra.Command{
-		Use: "validate [FILE]", Args: cobra.MaximumNArgs(1),
-		Short:   "Check a file and start nothing",
-		Long:    "Check a file strictly and start nothing. All mistakes are told at once, each with its line, what was expected and the nearest known name.",
+		Use: "validate [FILE]", Args: oneFile, ValidArgsFunction: files("yaml", "yml"),
+		Short: "Check a file and start nothing",
+		Long: `Check a file strictly and start nothing. All mistakes are told at once, each with its line, what was expected and the nearest
+known name; the exit code is then 2.`,
 		Example: "  chaos validate\n  chaos validate team/experiments.yaml --var region=eu",
 		RunE: func(_ *cobra.Command, args []string) error {
 			file, err := s.load(d, args)
@@ -23,8 +24,15 @@ func newValidateCmd(d deps) *cobra.Command {
 			if err != nil {
 				return usageError{err}
 			}
-			_, err = fmt.Fprintf(d.stdout, "%s is valid: %d experiments, %d trials with their controls\n", file.Path, len(file.Experiments), len(plan.Trials))
-			return err
+			controls := 0
+			for _, t := range plan.Trials {
+				if t.Control {
+					controls++
+				}
+			}
+			_, err = fmt.Fprintf(d.stdout, "%s is valid: %s, %s and %s\n", file.Path, number(len(file.Experiments), "experiment"),
+				number(len(plan.Trials)-controls, "trial"), number(controls, "control"))
+			return failed(err)
 		},
 	}
 	s.addVars(cmd)

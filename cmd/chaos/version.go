@@ -19,11 +19,11 @@ func version() string {
 
 func newVersionCmd(d deps) *cobra.Command {
 	return &cobra.Command{
-		Use: "version", Args: cobra.NoArgs, Short: "Print the version",
+		Use: "version", Args: nothing, Short: "Print the version",
 		Example: "  chaos version",
 		RunE: func(*cobra.Command, []string) error {
 			_, err := fmt.Fprintf(d.stdout, "chaos %s (%s %s/%s)\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
-			return err
+			return failed(err)
 		},
 	}
 }

@@ -19,7 +19,7 @@ func clickhouseKind() Kind {
 		Doc:  "ClickHouse's HTTP interface, user default without password, small caches. A namespace is a database.",
 		Standin: "ClickHouse's HTTP interface over SQLite: databases, tables, INSERT in the common formats, simple SELECTs and the error codes are true; " +
 			"engines, merges, materialised views, arrays, most functions and the native protocol are not",
-		binary: "clickhouse-server", folders: []string{"/usr/sbin", "/usr/bin", "/usr/local/bin"}, install: "apt-get install clickhouse-server",
+		binary: "clickhouse-server", folders: []string{"/usr/sbin", "/usr/bin", "/usr/local/bin"}, Install: "apt-get install clickhouse-server",
 		startReal: startClickHouse, startStandin: startLiteCH,
 	}
 }

@@ -19,10 +19,11 @@ type Kind struct {
 	Doc string
 	// Standin says what the stand-in does and what it does not.
 	Standin string
+	// Install is the command that gets the real one, on Debian.
+	Install string
 
 	binary       string   // the program that serves
 	folders      []string // where it is looked for after PATH; patterns
-	install      string   // the command that gets it
 	startReal    func(context.Context, string, Options) (*Server, error)
 	startStandin func(context.Context, Options) (*Server, error)
 }

@@ -17,7 +17,7 @@ func natsKind() Kind {
 		Name:    "nats",
 		Doc:     "NATS with JetStream. A namespace is a prefix for subjects; dropping it deletes the streams whose name or subjects begin with it.",
 		Standin: "nats-server's own code, in this process: all of it is true, but it shares the runner's process and goes down with it",
-		binary:  "nats-server", folders: []string{"/usr/bin", "/usr/sbin", "/usr/local/bin"}, install: "apt-get install nats-server",
+		binary:  "nats-server", folders: []string{"/usr/bin", "/usr/sbin", "/usr/local/bin"}, Install: "apt-get install nats-server",
 		startReal: startNATS, startStandin: startNATSHere,
 	}
 }

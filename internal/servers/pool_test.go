@@ -85,9 +85,9 @@ func needs(t *testing.T, kind string) {
 	require.NoError(t, err)
 	// Debian has no nats-server; its own code runs in the stand-in.
 	if os.Getenv("CHAOS_REQUIRE_SERVERS") == "1" && kind != "nats" {
-		t.Fatalf("CHAOS_REQUIRE_SERVERS=1, and there is no %s: %s", k.binary, k.install)
+		t.Fatalf("CHAOS_REQUIRE_SERVERS=1, and there is no %s: %s", k.binary, k.Install)
 	}
-	t.Skipf("there is no %s: %s", k.binary, k.install)
+	t.Skipf("there is no %s: %s", k.binary, k.Install)
 }
 
 func start(t *testing.T, kind string, o Options) *Server {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -21,7 +22,7 @@ func postgresKind() Kind {
 		Standin: "PostgreSQL's wire protocol over SQLite: start-up, authentication, both query protocols, transactions, SQLSTATEs, databases and " +
 			"advisory locks are true; types beyond the common ones, functions, arrays, COPY, LISTEN, row locks and isolation are not, and pg_sleep fails",
 		binary: "postgres", folders: []string{"/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/usr/local/pgsql/bin"},
-		install:   "apt-get install postgresql",
+		Install:   "apt-get install postgresql",
 		startReal: startPostgres, startStandin: startLitePG,
 	}
 }
@@ -43,7 +44,10 @@ func startPostgres(ctx context.Context, path string, o Options) (*Server, error)
 		return nil, err
 	}
 	data := filepath.Join(h.dir, "data")
-	initdb := filepath.Join(filepath.Dir(path), "initdb")
+	initdb, err := beside(path, "initdb")
+	if err != nil {
+		return nil, errors.Join(err, h.remove())
+	}
 	err = runTool(ctx, command{home: h, argv: []string{
 		initdb, "--pgdata", data, "--username", databaseUser, "--auth", "trust", "--no-sync", "--locale", "C", "--encoding", "UTF8",
 	}}, o)
@@ -60,6 +64,22 @@ func startPostgres(ctx context.Context, path string, o Options) (*Server, error)
 		return nil, errors.Join(err, h.remove())
 	}
 	return s, nil
+}
+
+// beside finds a tool in the folder of a server: where it was found, or where
+// that is a link to.
+func beside(path, tool string) (string, error) {
+	real, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return "", err
+	}
+	for _, p := range []string{path, real} {
+		found := filepath.Join(filepath.Dir(p), tool)
+		if _, err := os.Stat(found); err == nil {
+			return found, nil
+		}
+	}
+	return "", fmt.Errorf("there is no %s beside %s: install the whole server", tool, path)
 }
 
 // postgresSettings make a server that forgets everything quickly. Autovacuum

@@ -15,7 +15,7 @@ func redisKind() Kind {
 		Name:    "redis",
 		Doc:     "Redis without persistence and password, with 4096 databases. A namespace is a database number; number 0 belongs to nobody.",
 		Standin: "miniredis, in this process: the common commands, expiry, transactions, scripts and pub/sub; no persistence, cluster, replication or modules",
-		binary:  "redis-server", folders: []string{"/usr/bin", "/usr/local/bin", "/usr/sbin"}, install: "apt-get install redis-server",
+		binary:  "redis-server", folders: []string{"/usr/bin", "/usr/local/bin", "/usr/sbin"}, Install: "apt-get install redis-server",
 		startReal: startRedis, startStandin: startMiniredis,
 	}
 }
@@ -87,7 +87,7 @@ func redisVars(database string) map[string]string {
 
 // withRedis opens one connection, to one database.
 func withRedis(ctx context.Context, addr string, database int, f func(*redis.Client) error) error {
-	c := redis.NewClient(&redis.Options{Addr: addr, DB: database, PoolSize: 1, MaxRetries: -1, DisableIdentity: true})
+	c := redis.NewClient(&redis.Options{Addr: addr, DB: database, PoolSize: 1, MaxRetries: -1, DialerRetries: 1, DisableIdentity: true})
 	return errors.Join(f(c), c.Close())
 }
 

@@ -106,7 +106,7 @@ func Start(ctx context.Context, kind string, o Options) (*Server, error) {
 	}
 	path, installed := k.find()
 	if !installed && o.Prefer == Real {
-		return nil, fmt.Errorf("start server %s: no %s in PATH or %s: install it (%s), or allow the stand-in", kind, k.binary, strings.Join(k.folders, ", "), k.install)
+		return nil, fmt.Errorf("start server %s: no %s in PATH or %s: install it (%s), or allow the stand-in", kind, k.binary, strings.Join(k.folders, ", "), k.Install)
 	}
 	// Said at once, and not after a second of preparing the server's files.
 	if _, _, err := freePort(o.Listen); err != nil {

@@ -24,7 +24,7 @@ func TestKindsAreDescribed(t *testing.T) {
 		names = append(names, k.Name)
 		assert.NotEmpty(t, k.Doc)
 		assert.NotEmpty(t, k.Standin)
-		assert.NotEmpty(t, k.install)
+		assert.NotEmpty(t, k.Install)
 	}
 	assert.Equal(t, kindNames, names)
 }
@@ -274,6 +274,23 @@ func TestACancelledStart(t *testing.T) {
 	running, err := process.PidExists(int32(pid)) // #nosec G115 -- a pid
 	require.NoError(t, err)
 	assert.False(t, running)
+}
+
+func TestAToolBesideALinkedServer(t *testing.T) {
+	dir := t.TempDir()
+	real, linked := filepath.Join(dir, "real", "postgres"), filepath.Join(dir, "bin", "postgres")
+	for _, d := range []string{real, linked} {
+		require.NoError(t, os.MkdirAll(filepath.Dir(d), 0o750))
+	}
+	require.NoError(t, os.WriteFile(real, nil, 0o600))
+	require.NoError(t, os.Symlink(real, linked))
+	_, err := beside(linked, "initdb")
+	require.ErrorContains(t, err, "there is no initdb beside "+linked)
+	want := filepath.Join(dir, "real", "initdb")
+	require.NoError(t, os.WriteFile(want, nil, 0o600))
+	found, err := beside(linked, "initdb")
+	require.NoError(t, err)
+	assert.Equal(t, want, found)
 }
 
 func TestTheNewestVersionIsFound(t *testing.T) {

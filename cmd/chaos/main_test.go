@@ -1,0 +1,40 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"go.uber.org/goleak"
+)
+
+var update = flag.Bool("update", false, "write the golden files and the generated documents anew")
+
+// TestMain makes two programs of this test binary that scripts and tests start as real processes: chaos itself, and a service with
+// the weaknesses that the tests ask for.
+func TestMain(m *testing.M) {
+	testscript.Main(leakChecked{m}, map[string]func(){"chaos": main, "svc": service})
+}
+
+// leakChecked fails when a goroutine outlives the tests.
+type leakChecked struct{ m *testing.M }
+
+func (l leakChecked) Run() int {
+	code := l.m.Run()
+	if code != 0 {
+		return code
+	}
+	if err := goleak.Find(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script", UpdateScripts: *update, RequireExplicitExec: true, RequireUniqueNames: true, Setup: setup, Cmds: scriptCommands(),
+	})
+}

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// setup makes every script independent of the machine's own settings, and gives it a temporary folder of its own.
+func setup(env *testscript.Env) error {
+	for _, name := range []string{"CI", "NO_COLOR", "TERM"} {
+		env.Setenv(name, "")
+	}
+	return nil
+}
+
+// scriptCommands are the words that scripts have besides those of testscript.
+func scriptCommands() map[string]func(*testscript.TestScript, bool, []string) {
+	return map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "edit": edit, "verdicts": verdicts, "junit": junitCounts}
+}
+
+// exits CODE PROGRAM ARGS... runs a program, wants exactly that exit code, and that it leaves no folder behind. What it wrote can
+// be looked at as after exec. Use it for whatever starts a service.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE PROGRAM ARGS...")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) {
+			ts.Fatalf("%v", err)
+		}
+		got = exit.ExitCode()
+	}
+	if got != want {
+		ts.Fatalf("it exited with %d, expected %d\nstdout:\n%s\nstderr:\n%s", got, want, ts.ReadFile("stdout"), ts.ReadFile("stderr"))
+	}
+	if strings.Contains(strings.Join(args, " "), "--keep") {
+		return
+	}
+	left, err := filepath.Glob(filepath.Join(ts.Getenv("TMPDIR"), "chaos-*"))
+	ts.Check(err)
+	if len(left) > 0 {
+		ts.Fatalf("it left %v behind", left)
+	}
+}
+
+// edit FILE OLD NEW replaces text in a file, once at least.
+func edit(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 3 {
+		ts.Fatalf("usage: edit FILE OLD NEW")
+	}
+	text := ts.ReadFile(args[0])
+	if !strings.Contains(text, args[1]) {
+		ts.Fatalf("%s has no %q", args[0], args[1])
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(strings.ReplaceAll(text, args[1], args[2])), 0o666))
+}
