@@ -83,13 +83,17 @@ func (p *Proxy) admit(c *conn) (decisive *fault, resets []*fault, ok bool) {
 	p.accepted++
 	p.conns[c] = struct{}{}
 	for _, f := range p.faults {
-		if !f.on() || f.b.Refuse != 0 && p.c.Intercepted && f.Connections > 0 {
-			continue // Connect counted and let it in
+		if !f.on() || f.b.Refuse != 0 && p.c.Intercepted && f.partial() {
+			continue // Connect drew and let it in
 		}
 		if !f.take(c.number) {
 			continue
 		}
 		c.under[f.index].Store(true)
+		if f.late > 0 {
+			f.late--
+			c.met[f.index].Store(true)
+		}
 		switch {
 		case f.b.Accept == faults.ResetIt && f.b.Refuse == 0:
 			resets = append(resets, f)

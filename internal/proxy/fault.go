@@ -21,6 +21,7 @@ type fault struct {
 	cycle  *time.Timer // the next turn of a Cycle
 	taken  int         // connections that are or were under it, for Connections
 	bitten bool        // since it was armed
+	late   int         // connections that Connect counted already and that are not accepted yet
 
 	hit   atomic.Int64
 	bytes atomic.Int64
@@ -54,6 +55,9 @@ func (f *fault) random(connection int, salt uint64) *rand.Rand {
 	return rand.New(rand.NewPCG(f.key, uint64(connection)<<2|salt)) // #nosec G404 G115 -- must be replayable
 }
 
+// partial says whether the fault is for a share or a number of connections only.
+func (f *fault) partial() bool { return f.Connections > 0 || f.Toxicity > 0 && f.Toxicity < 1 }
+
 // selects decides from the seed whether the connection of that number belongs to the fault's share.
 func (f *fault) selects(connection int) bool {
 	if f.Toxicity <= 0 || f.Toxicity >= 1 {
@@ -79,7 +83,7 @@ func (p *Proxy) Arm(id string) {
 		p.mu.Unlock()
 		return
 	}
-	f.armed, f.bitten = true, false
+	f.armed, f.bitten, f.late = true, false, 0
 	act := p.turnOn(f)
 	p.mu.Unlock()
 	act()
@@ -191,7 +195,7 @@ func (p *Proxy) listeners() {
 	refuse := false
 	for _, f := range p.faults {
 		// A share or a number of connections can't be refused by the kernel; the accept side resets those.
-		if f.on() && f.b.Refuse != 0 && f.Connections == 0 && (f.Toxicity <= 0 || f.Toxicity >= 1) {
+		if f.on() && f.b.Refuse != 0 && !f.partial() {
 			refuse = true
 		}
 	}
@@ -237,6 +241,7 @@ func (p *Proxy) Connect() Decision {
 			by = append(by, f)
 		} else if f.b.Connect != nil && f.selects(number) {
 			d.Delay += f.b.Connect(f.random(number, 2))
+			f.late++
 			by = append(by, f)
 		}
 	}
