@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+	"pgregory.net/rapid"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -96,6 +97,23 @@ func TestWhatIsLackingIsSaid(t *testing.T) {
 	status, got := ask("POST", "/", "SELECT 1; SELECT 2")
 	assert.Equal(t, 400, status)
 	assert.Contains(t, got, "Multi-statements are not allowed")
+}
+
+// Whatever is sent, the answer is a result or an error with a code.
+func TestAnyTextIsAnswered(t *testing.T) {
+	ask := startTest(t)
+	_, _ = ask("POST", "/", "CREATE TABLE t (a UInt8, b String) ENGINE = Memory")
+	words := rapid.SampledFrom(strings.Fields(`SELECT FROM WHERE INSERT INTO VALUES CREATE TABLE DATABASE IF NOT EXISTS ENGINE = Memory ALTER ADD COLUMN DROP
+		DEFAULT String UInt8 Nullable ( ( ) ) [ ] , , . * a b t default count currentDatabase 1 'x' FORMAT JSONEachRow CSV TabSeparated SETTINGS LIMIT
+		SHOW TABLES DESCRIBE WITH AS JOIN ON FINAL PREWHERE uniq toDateTime now {"a":1} {"b":null}`))
+	begins := rapid.SampledFrom(strings.Split("SELECT|CREATE TABLE x (|INSERT INTO t|INSERT INTO t VALUES|INSERT INTO t (|INSERT INTO t FORMAT JSONEachRow|ALTER TABLE t|DROP|EXISTS|DESCRIBE|", "|"))
+	rapid.Check(t, func(r *rapid.T) {
+		query := begins.Draw(r, "begin") + " " + strings.Join(rapid.SliceOfN(words, 0, 8).Draw(r, "words"), " ")
+		status, got := ask("POST", "/", query)
+		if status != 200 && !strings.HasPrefix(got, "Code: ") {
+			r.Fatalf("%s: %d %s", query, status, got)
+		}
+	})
 }
 
 // An INSERT that fails in its second row leaves nothing of the first.

@@ -73,6 +73,9 @@ func (s *session) columnsNamed(ctx context.Context, tokens []tok) (map[string]ty
 	if len(listed) > 0 {
 		into = nil
 		for _, item := range sqltoken.SplitTop(listed, ",") {
+			if len(item) == 0 {
+				return nil, nil, newError(syntaxError, "syntax error at or near %q", ",")
+			}
 			into = append(into, all[item[len(item)-1].Name()])
 		}
 	}

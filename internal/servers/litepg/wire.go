@@ -101,10 +101,11 @@ func syncSession(ctx context.Context, broken bool) error {
 
 // parse is called for a simple query, and for the one statement of a Parse
 // message.
-func (srv *Server) parse(ctx context.Context, query wire.Query) (wire.PreparedStatements, error) {
+func (srv *Server) parse(ctx context.Context, query wire.Query) (statements wire.PreparedStatements, err error) {
 	s := sessionOf(ctx)
 	sctx, done := s.statementContext()
 	defer done()
+	defer s.recovered(sctx, &err)
 	sources, err := parse(query.Query)
 	if err != nil {
 		return nil, s.fail(sctx, err)
@@ -156,12 +157,7 @@ func (s *session) compile(ctx context.Context, source []tok, oids []uint32) (*st
 func (s *session) run(st *statement, writer wire.DataWriter, parameters []wire.Parameter, batch bool) (err error) {
 	ctx, done := s.statementContext()
 	defer done()
-	defer func() {
-		// A stand-in's mistake must not end the process that tests a service.
-		if r := recover(); r != nil {
-			err = s.fail(ctx, newError(codes.Internal, "%s: panic: %v", Name, r))
-		}
-	}()
+	defer s.recovered(ctx, &err)
 	args, err := bindAll(parameters, st.params)
 	if err != nil {
 		return s.fail(ctx, err)
@@ -174,6 +170,14 @@ func (s *session) run(st *statement, writer wire.DataWriter, parameters []wire.P
 		return err
 	}
 	return writer.Complete(out.tag)
+}
+
+// recovered turns a panic into an error: a stand-in's mistake must not end the
+// process that tests a service.
+func (s *session) recovered(ctx context.Context, err *error) {
+	if r := recover(); r != nil {
+		*err = s.fail(ctx, newError(codes.Internal, "%s: panic: %v", Name, r))
+	}
 }
 
 func bindAll(parameters []wire.Parameter, oids []uint32) ([]any, error) {
@@ -224,7 +228,7 @@ func (b *batch) compile(ctx context.Context, i int) {
 	}
 }
 
-func (b *batch) run(i int, writer wire.DataWriter) error {
+func (b *batch) run(i int, writer wire.DataWriter) (err error) {
 	if b.errs[i] != nil {
 		return b.errs[i]
 	}
@@ -234,6 +238,7 @@ func (b *batch) run(i int, writer wire.DataWriter) error {
 	}
 	ctx, done := b.s.statementContext()
 	defer done()
+	defer b.s.recovered(ctx, &err)
 	if last {
 		if err := b.s.sync(ctx, false); err != nil {
 			return fmt.Errorf("commit: %w", err)

@@ -11,8 +11,8 @@ var operators = []string{
 	"@>", "<@", "?|", "?&", "~*", "!~", "~~", "&&", "=>",
 }
 
-// Lex splits source into tokens; comments and white space are left out. The
-// error is an *Error.
+// Lex splits source into tokens; comments and white space are left out. Every
+// parenthesis in the result has its partner. The error is an *Error.
 func Lex(source string, dialect Dialect) ([]Token, error) {
 	l := &lexer{src: source, dialect: dialect}
 	for {
@@ -20,12 +20,33 @@ func Lex(source string, dialect Dialect) ([]Token, error) {
 			return nil, err
 		}
 		if l.pos >= len(l.src) {
-			return l.out, nil
+			return l.out, balanced(l.out, len(source))
 		}
 		if err := l.next(); err != nil {
 			return nil, err
 		}
 	}
+}
+
+func balanced(tokens []Token, end int) error {
+	partner := map[string]string{")": "(", "]": "["}
+	var open []string
+	for _, t := range tokens {
+		if nesting(t) > 0 {
+			open = append(open, t.Text)
+		}
+		if nesting(t) < 0 {
+			last := len(open) - 1
+			if last < 0 || open[last] != partner[t.Text] {
+				return &Error{Message: "syntax error at or near \"" + t.Text + "\"", Pos: t.Pos}
+			}
+			open = open[:last]
+		}
+	}
+	if len(open) > 0 {
+		return &Error{Message: "syntax error at end of input: " + open[len(open)-1] + " is not closed", Pos: end}
+	}
+	return nil
 }
 
 type lexer struct {

@@ -33,7 +33,7 @@ func TestLexWritesEveryLiteralAsSQLiteReadsIt(t *testing.T) {
 }
 
 func TestLexRefusesWhatNeverEnds(t *testing.T) {
-	for _, in := range []string{"select 'a", `select "a`, "select /* a", "select $x$ a", "select $x"} {
+	for _, in := range []string{"select 'a", `select "a`, "select /* a", "select $x$ a", "select $x", "select (1", "select 1)", "f([1)]"} {
 		_, err := Lex(in, PostgreSQL)
 		assert.Error(t, err, in)
 	}
