@@ -82,8 +82,8 @@ func (l *loader) experiment(n *yaml.Node, i int) Experiment {
 			first = e
 		}
 		cells = append(cells, cell{axes: coordinates(axes, chosen, Mask(l.f.Masked)), experiment: e})
-		if len(l.list) >= maxProblems {
-			break
+		if len(l.list) >= maxProblems || index >= 1000 && len(l.list) > 0 {
+			break // what is wrong is known well enough
 		}
 	}
 	for _, a := range axes {

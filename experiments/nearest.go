@@ -3,6 +3,7 @@ package experiments
 import (
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // nearest returns the known name that was probably meant by got, or "" when none is near. Case, '-' and '_' count little.
@@ -14,7 +15,7 @@ func nearest(got string, known []string) string {
 		if !strings.EqualFold(got, k) {
 			d++
 		}
-		if tie := lengthGap(folded, k) - lengthGap(folded, best); d < bestDistance || d == bestDistance && (tie < 0 || tie == 0 && k < best) {
+		if d < bestDistance || d == bestDistance && nearerInLength(folded, k, best) {
 			best, bestDistance = k, d
 		}
 	}
@@ -30,10 +31,16 @@ func nearest(got string, known []string) string {
 	return containing(folded, known)
 }
 
-// lengthGap is how much longer or shorter a name is.
-func lengthGap(folded, name string) int {
-	gap := len(fold(name)) - len(folded)
-	return max(gap, -gap)
+// nearerInLength decides between two names at the same distance: a swapped letter is likelier than a lost one.
+func nearerInLength(folded, a, b string) bool {
+	gap := func(name string) int {
+		d := len(fold(name)) - len(folded)
+		return max(d, -d)
+	}
+	if gap(a) != gap(b) {
+		return gap(a) < gap(b)
+	}
+	return a < b
 }
 
 // beginning finds the one known name that begins with got.
@@ -84,8 +91,14 @@ func oneOf(names []string) string {
 	return "one of " + strings.Join(names, ", ")
 }
 
+// fold takes away what people vary when they write a name.
 func fold(s string) string {
-	return strings.NewReplacer("-", "", "_", "", " ", "").Replace(strings.ToLower(s))
+	return strings.Map(func(r rune) rune {
+		if r == '-' || r == '_' || r == ' ' {
+			return -1
+		}
+		return unicode.ToLower(r)
+	}, s)
 }
 
 // distance is the Damerau-Levenshtein distance (optimal string alignment: a swap of neighbours counts once).
