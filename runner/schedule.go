@@ -83,7 +83,8 @@ func (sch *schedule) runnable(s *suite) (int, bool) {
 	for n, i := range sch.pending {
 		t := s.plan.Trials[i]
 		sound, judged := sch.sound[t.Start]
-		if t.Control && !judged && sch.first(s, i) || sound {
+		alone := !t.Control && len(t.Inject) == 0 // it is its own control
+		if t.Control && !judged && sch.first(s, i) || sound || alone {
 			sch.pending = append(sch.pending[:n], sch.pending[n+1:]...)
 			return i, true
 		}

@@ -88,6 +88,31 @@ experiments:
 	assert.Equal(t, reports.ExitInconclusive, r.ExitCode())
 }
 
+// Where nothing is injected nothing can be mistaken for it: such a trial is run and judged although its control fails.
+func TestATrialWithoutAFaultStandsByItself(t *testing.T) {
+	l := newLab(t)
+	r := l.run(`
+service:
+  command: '${var.program} open a ${echo} + ready ok + wait'
+readiness:
+  - name: it can do it
+    exec: {command: ['false']}
+invariants: [no_false_ready]
+experiments:
+  - name: plain
+    expect: {readiness: all}
+  - name: refused
+    inject: [{on: echo, from: start, fault: refuse}]
+    expect: fail_fast
+`)
+	verdict(t, only(t, r, ""), contracts.Fail, "control", "it can do it")
+	plain := only(t, r, "plain")
+	verdict(t, plain, contracts.Fail, "no_false_ready", "it can do it")
+	verdict(t, plain, contracts.Fail, "readiness", "did not hold")
+	verdict(t, only(t, r, "refused"), contracts.Inconclusive, "control")
+	assert.Equal(t, reports.ExitViolated, r.ExitCode())
+}
+
 func TestUnknownNames(t *testing.T) {
 	l := newLab(t)
 	_, err := l.load(`

@@ -14,7 +14,6 @@ type web struct {
 	mu     sync.Mutex
 	answer string // of /ready; "": not ready
 	phase  string
-	asked  chan struct{} // gets one for each answer of /state
 }
 
 // claims are the steps by which it says how far it is.
@@ -23,7 +22,6 @@ func (s *service) claims() map[string]func([]string) error {
 		"serve":  func([]string) error { return s.serve() },
 		"ready":  func(a []string) error { return s.set(strings.Join(a, " "), nil) },
 		"state":  func(a []string) error { return s.set("", &a[0]) },
-		"polled": func([]string) error { return s.polled() },
 		"notify": func(a []string) error { return notify(strings.Join(a, " ")) },
 		"mark":   func(a []string) error { return mark(a[0]) },
 	}
@@ -31,7 +29,7 @@ func (s *service) claims() map[string]func([]string) error {
 
 // serve listens on $PORT.
 func (s *service) serve() error {
-	s.web = &web{asked: make(chan struct{}, 1)}
+	s.web = &web{}
 	l, err := net.Listen("tcp", "127.0.0.1:"+os.Getenv("PORT"))
 	if err != nil {
 		return err
@@ -47,10 +45,6 @@ func (w *web) ServeHTTP(out http.ResponseWriter, in *http.Request) {
 	switch {
 	case in.URL.Path == "/state":
 		fmt.Fprintf(out, `{"phase":%q}`, phase)
-		select {
-		case w.asked <- struct{}{}:
-		default:
-		}
 	case in.URL.Path == "/ready" && answer != "":
 		fmt.Fprint(out, answer)
 	default:
@@ -69,22 +63,9 @@ func (s *service) set(answer string, phase *string) error {
 	defer s.web.mu.Unlock()
 	if phase != nil {
 		s.web.phase = *phase
-		select {
-		case <-s.web.asked:
-		default:
-		}
 		return nil
 	}
 	s.web.answer = answer
-	return nil
-}
-
-// polled waits until /state has been asked three times since the last state: the first answer may be the one before it, and
-// the second may still be under way when this goes on.
-func (s *service) polled() error {
-	for range 3 {
-		<-s.web.asked
-	}
 	return nil
 }
 

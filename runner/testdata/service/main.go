@@ -49,6 +49,12 @@ func steps(args []string) [][]string {
 
 // take does one step. An error means that the test is wrong.
 func (s *service) take(name string, args []string) error {
+	if name == "unless" { // unless A B STEP...: the step, if A is not B
+		if args[0] == args[1] {
+			return nil
+		}
+		return s.take(args[2], args[3:])
+	}
 	for _, group := range []map[string]func([]string) error{s.words(), s.network(), s.claims(), s.ends()} {
 		if f, ok := group[name]; ok {
 			return f(args)
@@ -63,7 +69,7 @@ func (s *service) words() map[string]func([]string) error {
 		"say":   func(a []string) error { return say(strings.Join(a, " ")) },
 		"phase": func(a []string) error { return say("PHASE " + a[0]) },
 		"done":  func(a []string) error { return say("PHASE COMPLETED " + a[0]) },
-		"err":   func(a []string) error { _, err := io.WriteString(os.Stderr, strings.Join(a, " ")+"\n"); return err },
+		"err":   func(a []string) error { return complain(strings.Join(a, " ")) },
 		"part":  func(a []string) error { _, err := io.WriteString(os.Stdout, strings.Join(a, " ")); return err },
 		"spam":  spam,
 	}
@@ -72,6 +78,12 @@ func (s *service) words() map[string]func([]string) error {
 // say prints one line by one write.
 func say(text string) error {
 	_, err := io.WriteString(os.Stdout, text+"\n")
+	return err
+}
+
+// complain prints one line to stderr; ^[ begins an escape sequence.
+func complain(text string) error {
+	_, err := io.WriteString(os.Stderr, strings.ReplaceAll(text, "^[", "\x1b[")+"\n")
 	return err
 }
 

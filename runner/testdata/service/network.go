@@ -49,6 +49,7 @@ func (s *service) network() map[string]func([]string) error {
 		"close": func(a []string) error { return s.conns[a[0]].Close() },
 		"ask":   func(a []string) error { return s.ask(a[0], a[1]) },
 		"retry": func(a []string) error { return s.retry(a[0], a[1]) },
+		"until": func(a []string) error { return s.until(a[0], a[1]) },
 		"crowd": func(a []string) error { return crowd(a[0], a[1]) },
 		"ring":  func(a []string) error { return ring(strings.Join(a, " ")) },
 		"must":  func([]string) error { return s.must() },
@@ -92,6 +93,21 @@ func (s *service) retry(id, address string) error {
 			_ = l.Close()
 		}
 		time.Sleep(10 * time.Millisecond) // a client that does not storm
+	}
+}
+
+// until connects and asks until that fails, and prints how.
+func (s *service) until(id, address string) error {
+	for {
+		l, err := dial(address)
+		if err == nil {
+			err = l.ask("until")
+			_ = l.Close()
+		}
+		if err != nil {
+			return say("until " + id + " " + errno(err))
+		}
+		time.Sleep(10 * time.Millisecond)
 	}
 }
 
