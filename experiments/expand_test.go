@@ -49,7 +49,7 @@ func TestOrderAndTitles(t *testing.T) {
 		"control: app (CONFIG=${file.extra}, LEVEL=2, MODE=after, no EXTRA, files changed, stop changed)",
 		"another way to start [level=2, mode=after]",
 		"control: app (ready changed, restart changed)",
-		"no claim",
+		"another claim",
 	}, titles(expand(t, f, Selection{})))
 }
 
@@ -143,7 +143,7 @@ func TestOnly(t *testing.T) {
 	require.Len(t, titles(expand(t, f, Selection{Only: regexp.MustCompile("^another way to start$")})), 8, "the experiment's name matches too")
 	require.Equal(t, []string{"control: app"}, titles(expand(t, f, Selection{Only: regexp.MustCompile("^control: app$")})), "a control by itself")
 	_, err := f.Expand(Selection{Only: regexp.MustCompile("^anothr way")})
-	require.EqualError(t, err, `--only ^anothr way selects no experiment; the nearest: "another way to start", "as it is", "no claim"`)
+	require.EqualError(t, err, `--only ^anothr way selects no experiment; the nearest: "another way to start", "another claim", "as it is"`)
 }
 
 func TestSpec(t *testing.T) {

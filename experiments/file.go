@@ -38,7 +38,7 @@ type Service struct {
 	Env       map[string]string       `yaml:"env"`
 	Inherit   []string                `yaml:"inherit"` // names of the caller's environment; default PATH, HOME, LANG, TZ, TMPDIR
 	Files     map[string]RenderedFile `yaml:"files"`   // rendered per trial; path is ${file.NAME}
-	Ready     *Ready                  `yaml:"ready"`   // nil: it makes no claim; then it is never `ready` and must exit
+	Ready     *Ready                  `yaml:"ready"`   // required in a file: without a claim no control trial passes
 	Budget    timeline.Duration       `yaml:"budget"`  // default 30s
 	Stop      Stop                    `yaml:"stop"`
 	Restart   Restart                 `yaml:"restart"`

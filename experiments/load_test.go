@@ -152,7 +152,8 @@ func TestOverlay(t *testing.T) {
 	require.Equal(t, "on-failure", s.Restart.Policy)
 	require.Equal(t, []string{"./app"}, s.Command)
 	require.Equal(t, 2, f.Experiments[1].cells[2].experiment.Inject[0].Connections)
-	require.Nil(t, f.Experiments[2].Service.Ready)
+	require.Nil(t, f.Experiments[2].Service.Ready.HTTP, "a probe is replaced as a whole")
+	require.Equal(t, "up", f.Experiments[2].Service.Ready.Log)
 	require.Equal(t, "never", f.Experiments[2].Service.Restart.Policy)
 	require.Equal(t, "sound", f.Service.Env["MODE"], "the file's own is untouched")
 }

@@ -65,6 +65,9 @@ func syntaxProblem(err error, r *reporter) {
 		return
 	}
 	line, column := le.Mark.Line, le.Mark.Column
+	if end := line > len(r.lines) || line > 0 && strings.TrimSpace(r.lines[line-1]) == ""; end && le.ContextMark.Line > 0 {
+		line, column = le.ContextMark.Line, le.ContextMark.Column // nothing can be shown at the end of the file: show what is not finished
+	}
 	text := "not YAML: " + le.Message
 	if le.ContextMsg != "" {
 		text += " " + le.ContextMsg

@@ -46,7 +46,7 @@ func TestProblemsAreBounded(t *testing.T) {
 	_, err := LoadBytes("f.yaml", []byte(text), Options{})
 	require.Error(t, err)
 	var b strings.Builder
-	b.WriteString("version: 1\nservice: {command: [a]}\nexperiments: []\n")
+	b.WriteString("version: 1\nservice: {command: [a], ready: {log: a}}\nexperiments: []\n")
 	for range 1000 {
 		b.WriteString("version: 1\n")
 	}

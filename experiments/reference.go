@@ -1,6 +1,7 @@
 package experiments
 
 import (
+	_ "embed"
 	"fmt"
 	"strings"
 
@@ -102,45 +103,10 @@ func writeFault(b *strings.Builder, k faults.Kind) {
 	b.WriteString("\n")
 }
 
-const referenceHead = `# The experiment language
-
-<!-- Generated from the field table of package experiments: make docs -->
-
-One YAML file describes a service, what it depends on, its startup phases, what *ready* must mean, and the experiments. A mistake is
-answered with file:line:column, the line, what was expected and the nearest known name; all mistakes at once, exit code 2, nothing started.
-` + "`chaos schema`" + ` writes the JSON Schema of the same language for editors.
-
-## Variables
-
-Variables stand in values, never in keys. ` + "`$${`" + ` is a literal ` + "`${`" + `. Inside ` + "`[ ]` and `{ }`" + ` YAML wants them in quotes.
-
-| variable | known | value |
-|---|---|---|
-| ` + "`${env.NAME}`, `${env.NAME:-default}`" + ` | at load | the caller's environment; unset without default is a mistake. The value is data: a ` + "`${`" + ` in it is not read again |
-| ` + "`${var.NAME}`, `${var.NAME:-default}`" + ` | at load | ` + "`--var NAME=VALUE`, or `vars` of the file" + ` |
-| ` + "`${AXIS}`" + ` | per cell | the value of a matrix axis, of any type when it stands alone: also ` + "`{latency: 3s}`" + ` |
-| ` + "`${DEP}`, `${DEP.host}`, `${DEP.port}`" + ` | per trial | the proxy of a dependency (for probes: the dependency itself, past the proxy) |
-| ` + "`${DEP.upstream}`, `${DEP.upstream_host}`, `${DEP.upstream_port}`" + ` | per trial | the real address |
-| ` + "`${DEP.database}`, `${DEP.user}`, `${DEP.password}`" + ` | per trial | of a throwaway ` + "`server`" + `, one database for each trial |
-| ` + "`${port.NAME}`" + ` | per trial | a free port, the same wherever the name is used |
-| ` + "`${file.NAME}`" + ` | per trial | path of a file under ` + "`service.files`" + ` |
-| ` + "`${bin}`, `${dir}`, `${trial}`, `${seed}`" + ` | per trial | the folder of the build, the trial's own folder, its name and its seed |
-
-Variables of a trial can be used in ` + "`service`, `readiness`" + ` and the polled ` + "`http`" + ` of a phase; in ` + "`service.build`" + ` only ` + "`${bin}`" + `; in ` + "`command`, `env` and `ready`" + ` of a
-dependency its own address (` + "`${dep}`, `${dep.host}`, `${dep.port}`, or its name" + `), ` + "`${bin}` and `${dir}`" + `. Everywhere else only ` + "`env`, `var`" + ` and axes are replaced.
-
-Values of the variables named under ` + "`secrets`" + `, passwords inside URLs (` + "`scheme://user:PASSWORD@host`" + `) and ` + "`password=...`" + ` of connection strings are masked in every
-message, log and report.
-
-## Trials
-
-A trial is one run of the service under one cell of one experiment. Its title is ` + "`NAME [dep=postgres, phase=cache] #2`" + `, the parts only when there are any;
-` + "`--only`" + ` is matched against it and against the experiment's name. Experiments run in the order of the file, cells in the alphabetical order of their axes and the
-written order of values (the last axis runs fastest), then repeats. Before the first trial of each distinct way to start the service, and again before every 20th,
-comes a control trial without a fault. Every random choice of a trial comes from its seed, which depends on the run's seed, the experiment's name, the cell and the number of
-the repeat, not on order or on what else is run.
-
-`
+// referenceHead is what is said before the fields: variables and trials.
+//
+//go:embed reference_head.md
+var referenceHead string
 
 // defaultOf writes the default of a fault's parameter as a file would.
 func defaultOf(p faults.Param) string {

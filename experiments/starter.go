@@ -2,6 +2,9 @@ package experiments
 
 import (
 	"fmt"
+	"net"
+	"regexp"
+	"slices"
 	"strings"
 	"text/template"
 )
@@ -32,11 +35,17 @@ func (s Starter) Text() (string, error) {
 	if len(s.Needs) == 0 {
 		s.Needs = []string{"postgres"}
 	}
+	if !strings.HasPrefix(s.Ready, "/") {
+		return "", fmt.Errorf("--ready %s: expected a path that begins with /, such as /health/ready", s.Ready)
+	}
 	var needs []starterNeed
 	for _, text := range s.Needs {
 		need, err := parseNeed(text)
 		if err != nil {
 			return "", err
+		}
+		if slices.ContainsFunc(needs, func(n starterNeed) bool { return n.Name == need.Name }) {
+			return "", fmt.Errorf("--needs %s: it is named twice", need.Name)
 		}
 		needs = append(needs, need)
 	}
@@ -53,8 +62,9 @@ func (s Starter) Text() (string, error) {
 
 func parseNeed(text string) (starterNeed, error) {
 	name, upstream, given := strings.Cut(text, "=")
+	host, _, err := net.SplitHostPort(upstream)
 	switch {
-	case given && name != "" && upstream != "":
+	case given && name != "" && err == nil && host != "":
 		return starterNeed{Name: name, Protocol: "tcp", Upstream: upstream}, nil
 	case text == "postgres" || text == "redis" || text == "clickhouse" || text == "nats":
 		protocol := map[string]string{"postgres": "postgres", "redis": "redis", "clickhouse": "http", "nats": "tcp"}[text]
@@ -63,13 +73,31 @@ func parseNeed(text string) (starterNeed, error) {
 	return starterNeed{}, fmt.Errorf("--needs %s: expected postgres, redis, clickhouse, nats, or NAME=host:port of a dependency that exists", text)
 }
 
-var starter = template.Must(template.New("starter").Funcs(template.FuncMap{"upper": strings.ToUpper}).Parse(`# yaml-language-server: $schema=./experiments.schema.json
+// variable is the name of an environment variable for a dependency.
+func variable(name string) string {
+	return strings.Map(func(r rune) rune {
+		if r < 'A' || r > 'Z' {
+			return '_'
+		}
+		return r
+	}, strings.ToUpper(name))
+}
+
+// scalar quotes a text for YAML when it has more than words.
+func scalar(text string) string {
+	if regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.-]*$`).MatchString(text) {
+		return text
+	}
+	return "'" + strings.ReplaceAll(text, "'", "''") + "'"
+}
+
+var starter = template.Must(template.New("starter").Funcs(template.FuncMap{"variable": variable, "scalar": scalar}).Parse(`# yaml-language-server: $schema=./experiments.schema.json
 # Made by chaos init. Check it with: chaos validate      See what would run with: chaos plan
 version: 1
 
 service:
-  name: {{.Name}}
-  command: {{printf "%q" .Command}}            # your service, as you would type it
+  name: {{scalar .Name}}
+  command: {{scalar .Command}}                #  your service, as you would type it
   env:                                       # its whole environment besides PATH, HOME, LANG, TZ, TMPDIR
     PORT: ${port.http}                       # a free port for each trial
 {{- range .List}}
@@ -78,7 +106,7 @@ service:
 {{- else if eq .Server "redis"}}
     REDIS_URL: redis://${{"{"}}{{.Name}}}/${{"{"}}{{.Name}}.database}
 {{- else}}
-    {{upper .Name}}_ADDRESS: ${{"{"}}{{.Name}}}
+    {{variable .Name}}_ADDRESS: ${{"{"}}{{.Name}}}
 {{- end}}
 {{- end}}
   ready:                                     # the service's own claim to be ready

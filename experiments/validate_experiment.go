@@ -70,9 +70,6 @@ func (l *loader) trigger(d *decoder, at string, t *Trigger) {
 	if t.Connect != "" {
 		l.knownDependency(d, at+".connect", t.Connect)
 	}
-	if t.Ready && l.f.Service.Ready == nil {
-		d.addFirst(d.at(at), "the service makes no claim to be ready", "`ready` under `service`", "")
-	}
 	if t.Connect == "" {
 		t.Nth = 0
 	}
@@ -80,10 +77,6 @@ func (l *loader) trigger(d *decoder, at string, t *Trigger) {
 
 // validateExpectation refuses expectations that could never hold, or could not fail.
 func (l *loader) validateExpectation(d *decoder, at string, e *Experiment) {
-	service := &l.f.Service
-	if e.Service != nil {
-		service = e.Service
-	}
 	bounded := true
 	for _, in := range e.Inject {
 		bounded = bounded && in.bounded()
@@ -98,9 +91,6 @@ func (l *loader) validateExpectation(d *decoder, at string, e *Experiment) {
 			d.addFirst(expect, "`recover` waits for the lift of a fault that is never lifted", "a fault that ends", "add `for: 3s` to the injection, or `until`")
 		case must.Degrade != nil:
 			l.degradable(d, expect, e)
-		}
-		if needsReady(must) && service.Ready == nil && d.has(at+".expect") {
-			d.addFirst(expect, "the service makes no claim to be ready, so this can never hold", "`ready` under `service`", "")
 		}
 	}
 }
@@ -138,10 +128,6 @@ func conjuncts(e contracts.Expectation) []contracts.Expectation {
 		out = append(out, conjuncts(c)...)
 	}
 	return out
-}
-
-func needsReady(e contracts.Expectation) bool {
-	return e.Recover != nil || e.Tolerate != nil || e.Degrade != nil || e.Readiness != ""
 }
 
 // bounded tells whether the fault ends before the trial does.
