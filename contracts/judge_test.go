@@ -66,6 +66,8 @@ func TestVacuous(t *testing.T) {
 func TestControl(t *testing.T) {
 	spec := plain(Invariants{})
 	spec.Control = true
+	liar := Judge(spec, tl(exec(0), claims(300), fails(350, thread, "500"), observed(400)))
+	assert.Contains(t, liar.Reasons[0].Next, "it claims to be ready, with nothing injected, and is not")
 	upstream := timeline.Event{MS: 15, Kind: timeline.UpstreamError, Dependency: "postgres", Error: "dial tcp 127.0.0.1:5432: connection refused"}
 	runCases(t, []judgeCase{
 		{"ready with every proof", spec, tl(up(), observed(400)), Pass, "control", "ready at 300ms"},

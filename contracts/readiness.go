@@ -31,6 +31,9 @@ func (t *trace) becomesReady() finding {
 	}
 	proofs := t.proofsHold(rule, t.required)
 	if proofs.state != Held {
+		if t.spec.Control && proofs.state == Violated { // it did start: its env: and its dependencies are not what to look at
+			next = "it claims to be ready, with nothing injected, and is not: mend the service, or correct what the proof asks"
+		}
 		proofs.reasons[0].Next = next
 		return proofs
 	}

@@ -5,6 +5,7 @@ package contracts
 type Entry struct {
 	Start      string
 	Control    bool
+	Faultless  bool // nothing was injected: what it shows, it shows without a control
 	Experiment string
 	Judgment   Judgment
 }
@@ -13,7 +14,8 @@ type Entry struct {
 // start it the same way become inconclusive, whatever they seemed to show. It returns the judgments in the order of entries.
 //
 // A control whose service did become ready with every proof, but which violates an invariant, fails for itself and spoils nothing:
-// the experiments stand on a start that works, unless they were not run because of it. A harness error stays one, and so does an interruption.
+// the experiments stand on a start that works, unless they were not run because of it. A harness error stays one, and so does an
+// interruption. A trial without a fault keeps its judgment: nothing that was injected could be mistaken for what the service does anyhow.
 func Settle(entries []Entry) []Judgment {
 	cause := map[string]Judgment{}
 	for _, e := range entries {
@@ -31,6 +33,7 @@ func Settle(entries []Entry) []Judgment {
 	for i, e := range entries {
 		out[i] = e.Judgment
 		c, spoiled := cause[e.Start]
+		spoiled = spoiled && !e.Faultless
 		if !spoiled && e.Judgment.neverStarted() {
 			c, spoiled = failed[e.Start] // it was not even run
 		}

@@ -36,6 +36,10 @@ func TestSettle(t *testing.T) {
 	assert.Equal(t, []Verdict{Fail, Fail}, verdicts(control("a", judged(Fail, "phase_order", Violated)), trial("a", fail)), "a violation on its own evidence spoils nothing")
 
 	assert.Equal(t, []Verdict{Fail, Inconclusive}, verdicts(control("a", judged(Fail, "phase_order", Violated)), trial("a", judged(Inconclusive, "not_started", Undecided))))
+	plain := Entry{Start: "a", Faultless: true, Experiment: "x", Judgment: judged(Fail, "no_false_ready", Violated)}
+	assert.Equal(t, []Verdict{Fail, Fail}, verdicts(control("a", broken), plain), "a trial without a fault stands by itself")
+	plain.Judgment = judged(Inconclusive, "not_started", Undecided)
+	assert.Equal(t, "control", Settle([]Entry{control("a", broken), plain})[1].Reasons[0].Rule, "unless it was not run")
 	skipped := Settle([]Entry{control("a", judged(Fail, "phase_order", Violated)), trial("a", judged(Inconclusive, "not_started", Undecided))})[1]
 	assert.Equal(t, "control", skipped.Reasons[0].Rule, "a trial that was not run because of its control says so")
 

@@ -29,7 +29,7 @@ func (r *Report) Judge() {
 		t := &r.Trials[i]
 		t.Judge()
 		entries[i] = contracts.Entry{
-			Start: t.Start, Control: t.Control, Experiment: t.Experiment,
+			Start: t.Start, Control: t.Control, Faultless: !t.Control && len(t.Spec.Faults) == 0, Experiment: t.Experiment,
 			Judgment: contracts.Judgment{Verdict: t.Verdict, Reasons: t.Reasons},
 		}
 	}

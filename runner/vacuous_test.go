@@ -170,7 +170,7 @@ func TestLies(t *testing.T) {
 	l := newLab(t)
 	r := l.run(`
 service:
-  command: '${var.program} phase one + ready ok + open a ${echo} + say address ${echo} + say address 127.0.0.1:${port.http} + open extra 127.0.0.1:${port.http} + wait'
+  command: '${var.program} phase one + open a ${echo} + ready ok + say address ${echo} + say address 127.0.0.1:${port.http} + open extra 127.0.0.1:${port.http} + wait'
 readiness:
   - name: it has connected
     log: '^open a ok'
