@@ -166,16 +166,16 @@ func (b *schemaBuilder) value(t reflect.Type, e entry, cell bool) *schema {
 	case reflect.Map:
 		items := b.value(t.Elem(), entry{}, cell)
 		if t.Elem().Kind() == reflect.String {
-			items = scalar()
+			items = scalarValue()
 			if cell {
-				items = union(scalar(), &schema{Type: "null"}) // removes a key of the file's
+				items = union(scalarValue(), &schema{Type: "null"}) // removes a key of the file's
 			}
 		}
 		return union(&schema{Type: "object", AdditionalProperties: items}, &schema{Type: "null"}, anyValue(cell))
 	case reflect.String:
 		return b.text(e, cell)
 	case reflect.Bool:
-		return union(&schema{Type: "boolean"}, variable(cell))
+		return union(&schema{Type: "boolean"}, variableText(cell))
 	case reflect.Float64, reflect.Int, reflect.Int64, reflect.Uint64:
 		return b.number(t, e, cell)
 	}
@@ -196,7 +196,7 @@ func (b *schemaBuilder) structure(t reflect.Type, cell bool) *schema {
 func (b *schemaBuilder) list(t reflect.Type, e entry, cell bool) *schema {
 	items := b.value(t.Elem(), entry{}, cell)
 	if t.Elem().Kind() == reflect.String {
-		items = scalar()
+		items = scalarValue()
 	}
 	array := &schema{Type: "array", Items: items}
 	switch {
@@ -204,7 +204,7 @@ func (b *schemaBuilder) list(t reflect.Type, e entry, cell bool) *schema {
 		array.MinItems = minimum(1)
 		return union(&schema{Type: "string", MinLength: minimum(1)}, array)
 	case e.format == formatLines:
-		return union(scalar(), array)
+		return union(scalarValue(), array)
 	case t == reflect.TypeFor[[]Experiment]():
 		array.MinItems = minimum(1)
 		return array
@@ -221,7 +221,7 @@ func (b *schemaBuilder) text(e entry, cell bool) *schema {
 		for _, v := range e.enum {
 			s.Enum = append(s.Enum, v)
 		}
-		return union(s, variable(cell))
+		return union(s, variableText(cell))
 	}
 	switch e.format {
 	case formatURL:
@@ -253,7 +253,7 @@ func (b *schemaBuilder) number(t reflect.Type, e entry, cell bool) *schema {
 	if e.name == "toxicity" {
 		s.ExclusiveMinimum, s.Minimum = "0", ""
 	}
-	return union(s, variable(cell))
+	return union(s, variableText(cell))
 }
 
 // union is the schema of a value that may be any of several; nil ones are left out.
@@ -270,13 +270,13 @@ func union(list ...*schema) *schema {
 	return &schema{AnyOf: out}
 }
 
-// scalar is any plain value: the decoder takes it as it is written.
-func scalar() *schema {
+// scalarValue is any plain value: the decoder takes it as it is written.
+func scalarValue() *schema {
 	return union(&schema{Type: "string"}, &schema{Type: "number"}, &schema{Type: "boolean"})
 }
 
-// variable is a text with a variable in place of a plain value.
-func variable(cell bool) *schema {
+// variableText is a text with a variable in place of a plain value.
+func variableText(cell bool) *schema {
 	if cell {
 		return anyValue(true)
 	}

@@ -23,7 +23,7 @@ func (b *schemaBuilder) union(t reflect.Type, cell bool) *schema {
 	case reflect.TypeFor[timeline.Duration]():
 		return b.define("duration", cell, func() *schema {
 			return union(&schema{Type: "string", Pattern: durationPattern,
-				Description: "A number with its unit: 200ms, 5s, 1m30s."}, variable(cell))
+				Description: "A number with its unit: 200ms, 5s, 1m30s."}, variableText(cell))
 		})
 	case reflect.TypeFor[faults.Spec]():
 		return b.define("fault", cell, func() *schema { return b.fault(cell) })
@@ -47,7 +47,7 @@ func (b *schemaBuilder) union(t reflect.Type, cell bool) *schema {
 		return b.invariants(cell)
 	case reflect.TypeFor[contracts.ExitCode]():
 		return union(&schema{Enum: []any{"nonzero", "any"}}, &schema{Type: "integer", Minimum: "0", Maximum: "255"},
-			&schema{Type: "string", Pattern: `^[0-9]{1,3}$`}, variable(cell))
+			&schema{Type: "string", Pattern: `^[0-9]{1,3}$`}, variableText(cell))
 	case reflect.TypeFor[map[string]contracts.Expectation]():
 		return union(&schema{Type: "object", PropertyNames: &schema{Not: &schema{Enum: anyList(expectationKinds)}},
 			AdditionalProperties: b.expectation(cell)}, &schema{Type: "null"})
@@ -130,17 +130,17 @@ func faultParam(p faults.Param, cell bool) *schema {
 	var s *schema
 	switch p.Type {
 	case faults.TypeDuration:
-		s = union(&schema{Type: "string", Pattern: durationPattern}, &schema{Const: 0}, variable(cell))
+		s = union(&schema{Type: "string", Pattern: durationPattern}, &schema{Const: 0}, variableText(cell))
 	case faults.TypeInt, faults.TypeFloat:
 		number := &schema{Type: "integer", Minimum: number(p.Min), Maximum: number(p.Max)}
 		if p.Type == faults.TypeFloat {
 			number.Type = "number"
 		}
-		s = union(number, &schema{Type: "string", Pattern: `^ *-?[0-9.]+ *$`}, variable(cell))
+		s = union(number, &schema{Type: "string", Pattern: `^ *-?[0-9.]+ *$`}, variableText(cell))
 	case faults.TypeBool:
-		s = union(&schema{Type: "boolean"}, &schema{Enum: []any{"true", "false"}}, variable(cell))
+		s = union(&schema{Type: "boolean"}, &schema{Enum: []any{"true", "false"}}, variableText(cell))
 	case faults.TypeEnum:
-		s = union(&schema{Type: "string", Enum: anyList(p.Enum)}, variable(cell))
+		s = union(&schema{Type: "string", Enum: anyList(p.Enum)}, variableText(cell))
 	default:
 		s = &schema{Type: "string"}
 	}
