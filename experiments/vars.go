@@ -122,7 +122,8 @@ func (v *variables) lookup(n *yaml.Node, inside string) string {
 		v.variableProblem(n, inside, fmt.Sprintf("`${%s}` is not a variable", inside), "${env.NAME}, ${env.NAME:-default} or ${var.NAME}", "")
 		return ""
 	}
-	value, ok := "", false
+	var value string
+	var ok bool
 	switch {
 	case kind == "var" && v.inVars:
 		v.variableProblem(n, inside, "a variable under `vars` cannot use another one", "${env.NAME}", "")
@@ -209,7 +210,7 @@ func (s scope) check(r *reporter, n *yaml.Node) {
 		if !p.variable || s.allows(p.text) {
 			continue
 		}
-		suggest := ""
+		var suggest string
 		near := nearest(p.text, append(slices.Clone(s.names), s.axes...))
 		switch {
 		case near != "":

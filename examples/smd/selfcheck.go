@@ -29,7 +29,7 @@ func (s *service) checkChat(ctx context.Context) error {
 	defer server.Close() //nolint:errcheck // nothing is left to lose
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true,
 		DialContext: func(context.Context, string, string) (net.Conn, error) { return near, nil }}}
-	conn, _, err := websocket.Dial(ctx, "ws://smd/ws?session=self-check-"+s.id, &websocket.DialOptions{HTTPClient: client})
+	conn, _, err := websocket.Dial(ctx, "ws://smd/ws?session=self-check-"+s.id, &websocket.DialOptions{HTTPClient: client}) //nolint:bodyclose // Dial says that the body never needs to be closed
 	if err != nil {
 		return fmt.Errorf("open a WebSocket to ourselves: %w", err)
 	}

@@ -43,6 +43,6 @@ func standalone(name string, handler http.Handler, args []string, stdout, stderr
 	if server.Shutdown(drain) != nil {
 		_ = server.Close() // the drain was too long: end what is left
 	}
-	<-served
+	_ = <-served // it was told to end: its error says so
 	return exitOK
 }

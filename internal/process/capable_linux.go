@@ -43,7 +43,7 @@ func tryIntercept() error {
 		return err
 	}
 	if !errors.Is(err, unlikely) || len(met) != 1 || met[0] != target {
-		return fmt.Errorf("a trial connect to %v gave %v and was seen as %v", target, err, met)
+		return fmt.Errorf("a trial connect to %v gave %w and was seen as %v", target, err, met)
 	}
 	return errors.Join(childErr, closeErr)
 }

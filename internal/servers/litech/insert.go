@@ -217,7 +217,7 @@ func convert(v any, typ string) (any, error) {
 		}
 		return nil, fmt.Errorf("NULL is not a %s", typ)
 	}
-	text := ""
+	var text string
 	switch v := v.(type) {
 	case string:
 		text = v
