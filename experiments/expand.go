@@ -19,12 +19,13 @@ type Selection struct {
 	Only          *regexp.Regexp // matched against the title of a trial and the name of its experiment
 	Seed          *uint64        // of the run; nil: the file's, or 1
 	Repeat        int            // 0: as in the file
-	Shard, Shards int            // part Shard (from 1) of Shards; 0: no parts
+	Shard, Shards int            // part Shard (from 1) of Shards; 0: no parts. Parts differ by at most one trial, in an order of chance
 }
 
 const (
-	maxTrials    = 50_000 // of a plan
-	controlEvery = 20     // trials with the same start key between two of its controls
+	maxTrials    = 50_000    // of a plan
+	maxSharded   = 1_000_000 // of all shards together
+	controlEvery = 20        // trials with the same start key between two of its controls
 )
 
 // Expand turns the file into the plan of a run: a control before the first trial of each way to start the service, and again every 20 trials
@@ -66,6 +67,37 @@ func (f *File) Expand(s Selection) (*Plan, error) {
 
 // trials returns the trials that s selects, without controls, and how many there are in all shards.
 func (f *File) trials(seed uint64, s Selection) (out []Trial, matched int, err error) {
+	var keys []uint64
+	if s.Shards > 1 {
+		f.each(s, func(title string, _ Trial) bool {
+			keys = append(keys, hash("shard", title))
+			return len(keys) <= maxSharded
+		})
+		if len(keys) > maxSharded {
+			return nil, 0, fmt.Errorf("these are more than %d trials: take values out of a matrix, or lower `repeat`", maxSharded)
+		}
+		slices.Sort(keys)
+	}
+	f.each(s, func(title string, t Trial) bool {
+		matched++
+		if s.Shards > 1 {
+			if rank, _ := slices.BinarySearch(keys, hash("shard", title)); rank%s.Shards != s.Shard-1 {
+				return true
+			}
+		}
+		if len(out) == maxTrials {
+			err = fmt.Errorf("these are more than %d trials: take values out of a matrix, lower `repeat`, or run a part with --shard", maxTrials)
+			return false
+		}
+		t.Seed = hash(strconv.FormatUint(seed, 10), t.Experiment, cellText(t.Cell), strconv.Itoa(t.Repeat))
+		out = append(out, t)
+		return true
+	})
+	return out, matched, err
+}
+
+// each calls yield with every trial of all shards that s selects, in order, until it says no. The seed is not set.
+func (f *File) each(s Selection, yield func(title string, t Trial) bool) {
 	for _, e := range f.Experiments {
 		for _, c := range e.all() {
 			t := f.trial(e.Name, c)
@@ -77,19 +109,12 @@ func (f *File) trials(seed uint64, s Selection) (out []Trial, matched int, err e
 				if s.Only != nil && !s.Only.MatchString(title) && !s.Only.MatchString(t.Experiment) {
 					continue
 				}
-				matched++
-				if s.Shards > 1 && shardOf(title, s.Shards) != s.Shard {
-					continue
+				if !yield(title, t) {
+					return
 				}
-				if len(out) == maxTrials {
-					return nil, 0, fmt.Errorf("these are more than %d trials: take values out of a matrix, lower `repeat`, or run a part with --shard", maxTrials)
-				}
-				t.Seed = hash(strconv.FormatUint(seed, 10), e.Name, cellText(c.axes), strconv.Itoa(t.Repeat))
-				out = append(out, t)
 			}
 		}
 	}
-	return out, matched, nil
 }
 
 // all returns the cells; an Experiment that was made in Go is its own only one.
@@ -179,12 +204,6 @@ func startKey(s Service) string {
 func hash(parts ...string) uint64 {
 	sum := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
 	return binary.BigEndian.Uint64(sum[:8])
-}
-
-// shardOf returns the part, from 1 to shards, that a trial belongs to.
-func shardOf(title string, shards int) int {
-	n := uint64(shards)                               // #nosec G115 -- positive
-	return int(hash("shard", title)%n&0xffffffff) + 1 // #nosec G115 -- less than shards
 }
 
 func cellText(axes []Axis) string {

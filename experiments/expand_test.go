@@ -117,15 +117,20 @@ func TestShards(t *testing.T) {
 	f := load(t, "full", Options{})
 	all := expand(t, f, Selection{})
 	seen := map[string]int{}
+	smallest, largest := len(all.Trials), 0
 	for shard := 1; shard <= 4; shard++ {
 		p := expand(t, f, Selection{Shard: shard, Shards: 4})
 		require.True(t, p.Trials[0].Control, "a shard has the controls that it needs")
+		count := 0
 		for _, trial := range p.Trials {
 			if !trial.Control {
 				seen[trial.Title()]++
+				count++
 			}
 		}
+		smallest, largest = min(smallest, count), max(largest, count)
 	}
+	require.LessOrEqual(t, largest-smallest, 1, "parts are as large as each other")
 	for _, trial := range all.Trials {
 		if !trial.Control {
 			require.Equal(t, 1, seen[trial.Title()], trial.Title())

@@ -35,7 +35,7 @@ func (s Starter) Text() (string, error) {
 	if len(s.Needs) == 0 {
 		s.Needs = []string{"postgres"}
 	}
-	if !strings.HasPrefix(s.Ready, "/") {
+	if !strings.HasPrefix(s.Ready, "/") || strings.ContainsAny(s.Ready, "\"'\\ \t\n") {
 		return "", fmt.Errorf("--ready %s: expected a path that begins with /, such as /health/ready", s.Ready)
 	}
 	var needs []starterNeed
@@ -97,18 +97,21 @@ version: 1
 
 service:
   name: {{scalar .Name}}
-  command: {{scalar .Command}}                #  your service, as you would type it
-  env:                                       # its whole environment besides PATH, HOME, LANG, TZ, TMPDIR
-    PORT: ${port.http}                       # a free port for each trial
+  # As you would type it, but there is no shell: write ${port.http} and not $PORT.
+  command: {{scalar .Command}}
+  # Its whole environment besides PATH, HOME, LANG, TZ, TMPDIR.
+  env:
+    PORT: ${port.http}                       # a free port, one for each trial
 {{- range .List}}
 {{- if eq .Server "postgres"}}
-    DATABASE_URL: postgres://${{"{"}}{{.Name}}.user}:${{"{"}}{{.Name}}.password}@${{"{"}}{{.Name}}}/${{"{"}}{{.Name}}.database}?sslmode=disable   # ${{"{"}}{{.Name}}} is the proxy's host:port
+    DATABASE_URL: postgres://${{"{"}}{{.Name}}.user}:${{"{"}}{{.Name}}.password}@${{"{"}}{{.Name}}}/${{"{"}}{{.Name}}.database}?sslmode=disable
 {{- else if eq .Server "redis"}}
     REDIS_URL: redis://${{"{"}}{{.Name}}}/${{"{"}}{{.Name}}.database}
 {{- else}}
     {{variable .Name}}_ADDRESS: ${{"{"}}{{.Name}}}
 {{- end}}
 {{- end}}
+    # ${{"{"}}{{(index .List 0).Name}}} is host:port of a proxy: whatever reaches the dependency in another way meets no fault.
   ready:                                     # the service's own claim to be ready
     http: {url: "http://127.0.0.1:${port.http}{{.Ready}}", status: 200}
   budget: 30s                                # not ready and still alive after this: it hung
@@ -119,17 +122,18 @@ dependencies:
   {{.Name}}:
     protocol: {{.Protocol}}
 {{- if .Server}}
-    server: {{.Server}}                         # a throwaway one; or: upstream: 127.0.0.1:5432
+    server: {{.Server}}                       # a throwaway one of each run; or one that exists: upstream: host:port
 {{- else}}
     upstream: {{.Upstream}}
 {{- end}}
 {{- end}}
 
-# phases:                                    # name your startup phases and faults hit them exactly
-#   pattern: 'PHASE (?P<phase>\w+) begins'   # one log pattern that names them all
+# Name the phases of your startup and faults hit them exactly: {on: {{(index .List 0).Name}}, during: database, fault: refuse}
+# phases:
+#   pattern: 'PHASE (?P<phase>\w+) begins'   # a log line that names the phase which begins
 #   order: [config, database, serving]
 
-readiness:                                   # what ready must MEAN: proofs of capability
+readiness:                                   # what ready must MEAN: prove that it can do its work
   - name: it answers
     http: {url: "http://127.0.0.1:${port.http}{{.Ready}}", status: 200}
 
