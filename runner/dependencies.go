@@ -8,9 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strconv"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -39,43 +37,6 @@ type upstream struct {
 	tail    *tail
 }
 
-// tail keeps the last lines of a process' output.
-type tail struct {
-	mu    sync.Mutex
-	lines []string
-}
-
-func (t *tail) add(line string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.lines = append(t.lines, line)
-	if len(t.lines) > tailLines {
-		t.lines = t.lines[1:]
-	}
-}
-
-// find answers log probes.
-func (t *tail) find(re *regexp.Regexp) (string, bool) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for _, line := range t.lines {
-		if re.MatchString(line) {
-			return line, true
-		}
-	}
-	return "", false
-}
-
-// String returns the lines indented, or a sentence when there are none.
-func (t *tail) String() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if len(t.lines) == 0 {
-		return "  (it printed nothing)"
-	}
-	return "  " + strings.Join(t.lines, "\n  ")
-}
-
 // startDependencies brings all up, side by side. On an error everything that came up is left for stopDependencies.
 func (s *suite) startDependencies(ctx context.Context) error {
 	list := s.plan.File.Dependencies
@@ -86,7 +47,7 @@ func (s *suite) startDependencies(ctx context.Context) error {
 		u := &upstream{spec: d, tail: &tail{}}
 		s.upstreams[i] = u
 		wg.Go(func() {
-			ctx, cancel := context.WithTimeout(ctx, dependencyStart)
+			ctx, cancel := context.WithTimeout(ctx, u.patience())
 			defer cancel()
 			if err := s.bringUp(ctx, u); err != nil {
 				errs[i] = fmt.Errorf("dependency %s: %w", d.Name, err)
@@ -97,6 +58,14 @@ func (s *suite) startDependencies(ctx context.Context) error {
 	}
 	wg.Wait()
 	return errors.Join(errs...)
+}
+
+// patience is how long the dependency may take to come up, whatever it waits for.
+func (u *upstream) patience() time.Duration {
+	if u.spec.Ready == nil {
+		return dependencyStart
+	}
+	return max(dependencyStart, u.spec.Ready.Within.D()+dependencyGrace)
 }
 
 // is says whether target is the dependency's real address. A host name means loopback or whatever it resolves to: then the port decides.
@@ -127,6 +96,11 @@ func (s *suite) bringUp(ctx context.Context, u *upstream) error {
 		return s.startCommand(ctx, u)
 	default:
 		u.address = u.spec.Upstream
+		spec, err := experiments.Render(u.spec, s.dependencyLookup(u))
+		if err != nil {
+			return err
+		}
+		u.spec.Ready = spec.Ready
 		return awaitUpstream(ctx, u, 5*time.Second)
 	}
 }
@@ -157,6 +131,9 @@ func (s *suite) startCommand(ctx context.Context, u *upstream) error {
 		return err
 	}
 	u.spec.Ready = spec.Ready
+	if err := u.tail.want(spec.Ready); err != nil {
+		return err
+	}
 	u.process, err = process.Start(process.Spec{
 		Argv: spec.Command, Dir: s.plan.File.Dir, Env: s.environment(s.plan.File.Service.Inherit, spec.Env), Marker: s.marker,
 		Line: func(_ process.Stream, line string) { u.tail.add(line) },
@@ -168,7 +145,8 @@ func (s *suite) startCommand(ctx context.Context, u *upstream) error {
 	return awaitUpstream(ctx, u, dependencyStart)
 }
 
-// dependencyLookup answers what a dependency's own command may use: its own address, the build folder and the run's folder.
+// dependencyLookup answers what a dependency's own command and ready probe may use: its own address, the build folder and the run's
+// folder.
 func (s *suite) dependencyLookup(u *upstream) func(string) (string, error) {
 	return func(name string) (string, error) {
 		switch name {

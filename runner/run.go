@@ -7,10 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
-	"syscall"
 	"time"
 
 	"github.com/chaos-startup/chaos/experiments"
@@ -147,44 +144,6 @@ func (s *suite) down(ctx context.Context) error {
 		errs = append(errs, s.journal.Close())
 	}
 	return errors.Join(errs...)
-}
-
-// build runs service.build once. Its output is shown only when it fails.
-func (s *suite) build(ctx context.Context) error {
-	s.bin = filepath.Join(s.dir, "bin")
-	if err := os.Mkdir(s.bin, 0o755); err != nil { // #nosec G301 -- holds programs
-		return fmt.Errorf("make the build folder: %w", err)
-	}
-	if len(s.plan.File.Service.Build) == 0 {
-		return nil
-	}
-	argv, err := experiments.Render(s.plan.File.Service.Build, func(name string) (string, error) {
-		if name == "bin" {
-			return s.bin, nil
-		}
-		return "", fmt.Errorf("${%s}: service.build knows only ${bin}", name)
-	})
-	if err != nil {
-		return fmt.Errorf("service.build: %w", err)
-	}
-	s.o.On(Progress{Kind: Building, Text: strings.Join(argv, " ")})
-	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...) // #nosec G204 -- the file's author says what is built
-	cmd.Dir = s.plan.File.Dir
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) } // compilers start more processes
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("service.build: %s: %w: its last lines:\n%s", strings.Join(argv, " "), err, lastLines(out))
-	}
-	return nil
-}
-
-func lastLines(out []byte) *tail {
-	t := &tail{}
-	for line := range strings.Lines(string(out)) {
-		t.add(strings.TrimRight(line, "\n"))
-	}
-	return t
 }
 
 // path makes a path of the file absolute or relative to the file's folder.
