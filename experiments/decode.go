@@ -169,6 +169,9 @@ func (d *decoder) slice(n *yaml.Node, v reflect.Value, path string, e entry) {
 		items = []*yaml.Node{n}
 	case isNull(n):
 		return
+	case e.format == formatArgv && len(items) == 0 && n.Kind == yaml.SequenceNode:
+		d.emptyCommand(n)
+		return
 	case n.Kind != yaml.SequenceNode:
 		d.add(n, "a list is needed here, not "+describe(n), "[...]", "")
 		return

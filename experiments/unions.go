@@ -71,7 +71,15 @@ func (d *decoder) argv(n *yaml.Node, v reflect.Value) {
 		d.add(n, "the command cannot be split into words: "+err.Error(), "closed quotes, or a list", "")
 		return
 	}
+	if len(words) == 0 {
+		d.emptyCommand(n)
+		return
+	}
 	v.Set(reflect.ValueOf(words))
+}
+
+func (d *decoder) emptyCommand(n *yaml.Node) {
+	d.add(n, "the command is empty", "a program and its arguments", "")
 }
 
 // triggerHook reads start, ready, a phase, or a mapping with one kind of moment. Phase names are resolved by the validator.

@@ -28,9 +28,6 @@ func (l *loader) validateFile() {
 }
 
 func (l *loader) validateService(d *decoder, at string, s *Service) {
-	if len(s.Command) == 0 && d.has(at+".command") && !isNull(d.at(at+".command")) {
-		d.addFirst(d.at(at+".command"), "the command is empty", "a program and its arguments", "")
-	}
 	if s.Name == "" && len(s.Command) > 0 {
 		s.Name = path.Base(s.Command[0])
 	}
@@ -103,8 +100,6 @@ func (l *loader) validateSource(dep *Dependency, at string) {
 		d.add(d.keyAt(at), fmt.Sprintf("`%s` does not say where it is", dep.Name), "exactly one of upstream, command, server", "")
 	case len(got) > 1:
 		d.add(d.at(at+"."+got[1]), fmt.Sprintf("`%s` has %s", dep.Name, strings.Join(got, " and ")), "exactly one of upstream, command, server", "")
-	case got[0] == "command" && len(dep.Command) == 0:
-		d.addFirst(d.at(at+".command"), "the command is empty", "a program and its arguments", "")
 	case got[0] == "upstream" && strings.HasSuffix(dep.Upstream, ":0"):
 		d.add(d.at(at+".upstream"), "nothing can be reached at port 0", "the port of the real dependency", "")
 	}
