@@ -49,7 +49,7 @@ func TestFloodOfLog(t *testing.T) {
 	stop, most := watchHeap()
 	r := l.run(`
 service:
-  command: '${var.program} phase one + open a ${echo} + spam ${var.size} 120 + say the needle + spam ${var.size} 4000 + phase two + must + exit 0'
+  command: '${var.program} phase one + open a ${echo} + spam ${var.size} 120 + say the needle + spam ${var.size} 4000 + phase two + must + wait'
   ready: {log: 'PHASE two'}
   budget: 120s
 experiments:
@@ -68,6 +68,21 @@ experiments:
 	require.Len(t, dropped, 1)
 	assert.Greater(t, dropped[0].Count["lines"], 1e6)
 	assert.Less(t, *most>>20, uint64(100), "MiB of heap in use")
+}
+
+// However often the line is there that a contract looks for, the one that an invariant forbids is not lost among the others.
+func TestForbiddenLineInAFlood(t *testing.T) {
+	l := newLab(t)
+	r := l.run(`
+service:
+  command: '${var.program} open a ${echo} + unless ${trial} t1 lines 500 postgres is down + unless ${trial} t1 say panic: boom + lines 500 nothing + must + ready ok + wait'
+experiments:
+  - name: flood
+    inject: [{on: echo, from: start, fault: refuse}]
+    expect: {fail_fast: {log: 'postgres'}}
+    invariants: [{log_never: ['panic:']}]
+`)
+	verdict(t, only(t, r, "flood"), contracts.Fail, "log_never", "panic: boom")
 }
 
 // watchHeap notes the largest heap until stop is called.

@@ -18,25 +18,33 @@ import (
 const (
 	keepFirst   = 150
 	keepLast    = 60
-	keepMatched = 100
+	keepMatched = 100 // by each of them
 	keepText    = 1000
 	maxLogFile  = 64 << 20
 )
 
 // logKeeper turns log lines into events without ever holding more than a bounded number of them.
 type logKeeper struct {
-	wanted  []*regexp.Regexp
+	wanted  []*wanted
 	seen    int
-	matched int
-	last    []timedEvent
+	last    []heldLine
 	dropped int
 	add     func(time.Time, timeline.Event)
 	mask    func(string) string
 }
 
-type timedEvent struct {
-	at    time.Time
-	event timeline.Event
+// wanted is an expression that a contract, an invariant or a proof looks for. Each has its own bound: the line that must never come
+// is kept however often another one came.
+type wanted struct {
+	*regexp.Regexp
+	met int
+}
+
+// heldLine is a line that may still be dropped.
+type heldLine struct {
+	at     time.Time
+	stream string
+	raw    string
 }
 
 // newLogKeeper keeps every line that one of the expressions of the trial's expectation or invariants matches.
@@ -47,7 +55,7 @@ func newLogKeeper(t experiments.Trial, s contracts.Spec, add func(time.Time, tim
 		if err != nil {
 			return nil, fmt.Errorf("compile %q: %w", text, err)
 		}
-		k.wanted = append(k.wanted, re)
+		k.wanted = append(k.wanted, &wanted{Regexp: re})
 	}
 	return k, nil
 }
@@ -68,13 +76,13 @@ func probedLogs(t experiments.Trial) []string {
 // find returns a kept line that matches.
 func (k *logKeeper) find(re *regexp.Regexp, recorded []timeline.Event) (string, bool) {
 	for _, e := range recorded {
-		if e.Kind == timeline.Log && re.MatchString(e.Text) {
+		if e.Kind == timeline.Log && (re.MatchString(e.Text) || slices.Contains(e.Matched, re.String())) {
 			return e.Text, true
 		}
 	}
 	for _, l := range k.last {
-		if re.MatchString(l.event.Text) {
-			return l.event.Text, true
+		if re.MatchString(l.raw) {
+			return shorten(k.mask(l.raw), keepText), true
 		}
 	}
 	return "", false
@@ -94,41 +102,42 @@ func expectedLogs(e contracts.Expectation) []string {
 	return out
 }
 
-// line takes one line, as the service wrote it. Gate held.
+// line takes one line, as the service wrote it. Most lines of a noisy service are dropped again, so nothing is done to them
+// before it is known that they stay. Gate held.
 func (k *logKeeper) line(at time.Time, stream, raw string) {
 	k.seen++
-	text := shorten(k.mask(raw), keepText)
-	e := timeline.Event{Kind: timeline.Log, Stream: stream, Text: text}
-	if k.wants(raw, &e) || k.seen <= keepFirst {
-		k.add(at, e)
+	held := heldLine{at, stream, raw}
+	if matched := k.wants(raw); len(matched) > 0 || k.seen <= keepFirst {
+		k.keep(held, matched)
 		return
 	}
-	k.last = append(k.last, timedEvent{at, e})
+	k.last = append(k.last, held)
 	if len(k.last) > 2*keepLast {
 		k.dropped += keepLast
 		k.last = append(k.last[:0], k.last[keepLast:]...)
 	}
 }
 
-// wants says whether an expression looks for the line, and notes those that would not find it any more in what is kept of it.
-func (k *logKeeper) wants(raw string, e *timeline.Event) bool {
-	if k.matched >= keepMatched {
-		return false
-	}
-	found := false
-	for _, re := range k.wanted {
-		if !re.MatchString(raw) {
-			continue
-		}
-		found = true
+// keep makes an event of a line. Expressions that matched it, but would not find it any more in what is kept of it, are noted.
+func (k *logKeeper) keep(l heldLine, matched []*wanted) {
+	e := timeline.Event{Kind: timeline.Log, Stream: l.stream, Text: shorten(k.mask(l.raw), keepText)}
+	for _, re := range matched {
 		if !re.MatchString(e.Text) && !slices.Contains(e.Matched, re.String()) {
 			e.Matched = append(e.Matched, re.String())
 		}
 	}
-	if found {
-		k.matched++
+	k.add(l.at, e)
+}
+
+// wants returns the expressions that look for the line and have not found enough yet.
+func (k *logKeeper) wants(raw string) (matched []*wanted) {
+	for _, w := range k.wanted {
+		if w.met < keepMatched && w.MatchString(raw) {
+			w.met++
+			matched = append(matched, w)
+		}
 	}
-	return found
+	return matched
 }
 
 // flush adds the last lines that were held back. They come out of order: the trial sorts its timeline by time.
@@ -141,7 +150,7 @@ func (k *logKeeper) flush() {
 		k.add(k.last[0].at, timeline.Event{Kind: timeline.LogDropped, Count: map[string]float64{"lines": float64(k.dropped)}})
 	}
 	for _, l := range k.last {
-		k.add(l.at, l.event)
+		k.keep(l, nil)
 	}
 	k.last = nil
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"syscall"
 )
@@ -72,6 +73,7 @@ func (s *service) words() map[string]func([]string) error {
 		"err":   func(a []string) error { return complain(strings.Join(a, " ")) },
 		"part":  func(a []string) error { _, err := io.WriteString(os.Stdout, strings.Join(a, " ")); return err },
 		"spam":  spam,
+		"lines": lines,
 	}
 }
 
@@ -87,16 +89,30 @@ func complain(text string) error {
 	return err
 }
 
-// spam prints BYTES in lines of WIDTH bytes.
+// lines prints a text N times, numbered.
+func lines(a []string) error {
+	n, err := strconv.Atoi(a[0])
+	for i := range n {
+		if err == nil {
+			err = say(fmt.Sprintf("%s %d", strings.Join(a[1:], " "), i+1))
+		}
+	}
+	return err
+}
+
+// spam prints about BYTES in lines of WIDTH bytes, or in one without an end when WIDTH is more.
 func spam(a []string) error {
 	var size, width int
 	if _, err := fmt.Sscan(a[0]+" "+a[1], &size, &width); err != nil {
 		return err
 	}
-	line := strings.Repeat("x", width-1) + "\n"
-	block := []byte(strings.Repeat(line, max(1, (64<<10)/width)))
+	line := strings.Repeat("x", min(size, width-1)) + "\n"
+	if width > size {
+		line = line[:size]
+	}
+	block := []byte(strings.Repeat(line, max(1, (64<<10)/len(line))))
 	for size > 0 {
-		n, err := os.Stdout.Write(block[:min(size, len(block))])
+		n, err := os.Stdout.Write(block)
 		if err != nil {
 			return err
 		}
