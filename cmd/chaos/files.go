@@ -71,32 +71,43 @@ func noFile(path string, named bool) error {
 
 // plan loads and expands.
 func (s *selection) plan(cmd *cobra.Command, d deps, args []string) (*experiments.Plan, error) {
+	chosen, err := s.selection(cmd)
+	if err != nil {
+		return nil, usageError{err}
+	}
 	file, err := s.load(d, args)
 	if err != nil {
 		return nil, err
 	}
-	sel := experiments.Selection{Repeat: s.repeat}
-	if s.repeat < 1 && cmd.Flags().Changed("repeat") {
-		return nil, usageError{fmt.Errorf("--repeat %d: expected 1 or more", s.repeat)}
-	}
-	if cmd.Flags().Changed("seed") {
-		sel.Seed = &s.seed
-	}
-	if s.only != "" {
-		if sel.Only, err = regexp.Compile(s.only); err != nil {
-			return nil, usageError{fmt.Errorf("--only: %w", err)}
-		}
-	}
-	if s.shard != "" {
-		if sel.Shard, sel.Shards, err = parseShard(s.shard); err != nil {
-			return nil, usageError{err}
-		}
-	}
-	plan, err := file.Expand(sel)
+	plan, err := file.Expand(chosen)
 	if err != nil {
 		return nil, usageError{err}
 	}
 	return plan, nil
+}
+
+// selection checks the flags.
+func (s *selection) selection(cmd *cobra.Command) (experiments.Selection, error) {
+	chosen := experiments.Selection{Repeat: s.repeat}
+	var errs []error
+	if s.repeat < 1 && cmd.Flags().Changed("repeat") {
+		errs = append(errs, fmt.Errorf("--repeat %d: expected 1 or more", s.repeat))
+	}
+	if cmd.Flags().Changed("seed") {
+		chosen.Seed = &s.seed
+	}
+	var err error
+	if s.only != "" {
+		if chosen.Only, err = regexp.Compile(s.only); err != nil {
+			errs = append(errs, fmt.Errorf("--only: %w", err))
+		}
+	}
+	if s.shard != "" {
+		if chosen.Shard, chosen.Shards, err = parseShard(s.shard); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return chosen, errors.Join(errs...)
 }
 
 func parseShard(text string) (i, n int, err error) {

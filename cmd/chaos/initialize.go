@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"strings"
 
 	"github.com/chaos-startup/chaos/experiments"
 	"github.com/spf13/cobra"
@@ -14,27 +16,46 @@ func newInitCmd(d deps) *cobra.Command {
 	var s experiments.Starter
 	var force bool
 	cmd := &cobra.Command{
-		Use: "init [FILE]", Args: cobra.MaximumNArgs(1),
+		Use: "init [FILE]", Args: oneFile, ValidArgsFunction: files("yaml", "yml"),
 		Short: "Write a first experiments.yaml for your service",
-		Long: `Write a first, commented experiments.yaml for your service. It is valid as it is; make the command, the names in env and the
-ready endpoint fit your service, then run it.`,
-		Example: `  chaos init --command './server --port $PORT' --needs postgres,redis
-  chaos init --needs billing=127.0.0.1:9000 team/experiments.yaml`,
-		RunE: func(_ *cobra.Command, args []string) error {
+		Long: `Write a first, commented experiments.yaml for your service: every dependency refused, slow, silent and coming back. It is
+valid as it is; make the command, the names in env and the ready endpoint fit your service, then run it.`,
+		Example: `  chaos init --command './server --port ${port.http}' --needs postgres,redis
+  chaos init --name shop --ready /healthz
+  chaos init --needs billing=127.0.0.1:9000 team/experiments.yaml --force`,
+		RunE: func(cmd *cobra.Command, args []string) error {
 			path := defaultFile
 			if len(args) > 0 {
 				path = args[0]
+			}
+			if err := given(cmd, s); err != nil {
+				return usageError{err}
 			}
 			return initialize(d, path, s, force)
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&s.Name, "name", "my-service", "the service's name")
-	f.StringVar(&s.Command, "command", "", "how the service is started (default ./NAME)")
-	f.StringVar(&s.Ready, "ready", "/health/ready", "path of its ready endpoint")
-	f.StringSliceVar(&s.Needs, "needs", []string{"postgres"}, "its dependencies: postgres, redis, clickhouse, nats, or NAME=host:port")
+	f.StringVar(&s.Name, "name", "my-service", "`name` of the service")
+	f.StringVar(&s.Command, "command", "", "`command` that starts the service, without a shell (default ./NAME)")
+	f.StringVar(&s.Ready, "ready", "/health/ready", "`path` of its ready endpoint")
+	f.StringSliceVar(&s.Needs, "needs", []string{"postgres"}, "its dependencies, a `list` of postgres, redis, clickhouse, nats, or NAME=host:port")
 	f.BoolVar(&force, "force", false, "overwrite the file if it exists")
+	must(cmd.RegisterFlagCompletionFunc("needs", cobra.FixedCompletions([]string{"postgres", "redis", "clickhouse", "nats"}, cobra.ShellCompDirectiveNoFileComp)))
 	return cmd
+}
+
+// given refuses flags that were given without a value: the default would take their place silently.
+func given(cmd *cobra.Command, s experiments.Starter) error {
+	var errs []error
+	for flag, value := range map[string]string{"name": s.Name, "command": s.Command, "ready": s.Ready} {
+		if cmd.Flags().Changed(flag) && strings.TrimSpace(value) == "" {
+			errs = append(errs, fmt.Errorf("--%s: it is empty", flag))
+		}
+	}
+	if len(s.Needs) == 0 {
+		errs = append(errs, errors.New("--needs: name one dependency at least"))
+	}
+	return errors.Join(errs...)
 }
 
 func initialize(d deps, path string, s experiments.Starter, force bool) error {
@@ -53,6 +74,9 @@ func initialize(d deps, path string, s experiments.Starter, force bool) error {
 	if errors.Is(err, fs.ErrExist) {
 		return usageError{fmt.Errorf("%s exists already: name another file, or overwrite it with --force", path)}
 	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return usageError{fmt.Errorf("%s: there is no folder %s: make it first", path, filepath.Dir(path))}
+	}
 	if err != nil {
 		return usageError{err}
 	}
@@ -60,6 +84,16 @@ func initialize(d deps, path string, s experiments.Starter, force bool) error {
 	if err := errors.Join(err, file.Close()); err != nil {
 		return harnessError{fmt.Errorf("write %s: %w", path, err)}
 	}
-	_, err = fmt.Fprintf(d.stdout, "wrote %s\n\nNext: make service.command and service.env fit your service, then\n  chaos validate %s\n  chaos run %s\n", path, path, path)
-	return err
+	named := ""
+	if path != defaultFile {
+		named = " " + shellQuote(path)
+	}
+	_, err = fmt.Fprintf(d.stdout, `wrote %s
+
+Next: make service.command, service.env and service.ready fit your service, then
+  %[2]s validate%[3]s    check it
+  %[2]s run%[3]s         run it
+  %[2]s schema --output experiments.schema.json    so that your editor checks it as you type
+`, path, d.program, named)
+	return failed(err)
 }

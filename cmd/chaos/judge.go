@@ -31,7 +31,7 @@ the run. The .part file that a killed run leaves beside its report is read as we
 				return err
 			}
 			report.Judge()
-			if err := errors.Join(o.write(d, report, verbose)); err != nil {
+			if err := errors.Join(o.write(d.stdout, report, &reports.Style{Color: d.out.color(d), Verbose: verbose})); err != nil {
 				return harnessError{err}
 			}
 			if code := report.ExitCode(); code != exitOK {

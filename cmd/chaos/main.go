@@ -12,6 +12,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/chaos-startup/chaos/experiments"
 )
 
 // deps is the one door to the outside: everything a verb reads or writes besides files.
@@ -50,12 +52,21 @@ func execute(ctx context.Context, d deps, args []string) int {
 	case errors.As(err, &exit):
 		return exit.code
 	}
-	fmt.Fprintln(d.stderr, "chaos: "+err.Error())
+	fmt.Fprintln(d.stderr, worded(err))
 	var harness harnessError
 	if errors.As(err, &harness) {
 		return exitHarness
 	}
 	return exitUsage
+}
+
+// worded is an error as the user reads it. The mistakes of a file begin with its name, so that editors and terminals can jump there.
+func worded(err error) string {
+	var mistakes experiments.Problems
+	if errors.As(err, &mistakes) {
+		return fmt.Sprintf("%s\n%s; nothing was started", mistakes, number(len(mistakes), "mistake"))
+	}
+	return "chaos: " + err.Error()
 }
 
 // exitError ends the program with a code. Its text, if any, has been written by the verb already.

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -69,9 +70,9 @@ func (o *outputs) journal() string {
 	return o.json + ".part"
 }
 
-// write writes every file that was asked for, then the text: who reads only the first lines of it ends the program. The error
-// of the JSON report is apart, as the journal is kept for it.
-func (o *outputs) write(d deps, report *reports.Report, verbose bool) (jsonErr, otherErr error) {
+// write writes every file that was asked for, then the text, unless it is nil: who reads only the first lines of it ends the
+// program. The error of the JSON report is apart, as the journal is kept for it.
+func (o *outputs) write(stdout io.Writer, report *reports.Report, text *reports.Style) (jsonErr, otherErr error) {
 	for _, f := range reports.Builtin() {
 		switch {
 		case f.Name == "json" && o.json != "":
@@ -80,9 +81,8 @@ func (o *outputs) write(d deps, report *reports.Report, verbose bool) (jsonErr, 
 			otherErr = reports.WriteFile(o.junit, f, report)
 		}
 	}
-	if len(report.Trials) > 0 { // else there is nothing to tell but the error
-		err := reports.WriteText(d.stdout, report, reports.Style{Color: d.out.color(d), Verbose: verbose})
-		otherErr = errors.Join(otherErr, err)
+	if text != nil {
+		otherErr = errors.Join(otherErr, reports.WriteText(stdout, report, *text))
 	}
 	return jsonErr, otherErr
 }

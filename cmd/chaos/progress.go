@@ -166,12 +166,17 @@ func (p *progress) lines(width, most int) []string {
 		if rest := len(p.running) - n; n == most-1 && rest > 1 {
 			return append(out, fmt.Sprintf("  and %d more", rest))
 		}
-		l := p.running[i]
-		left := fmt.Sprintf("  %6.1fs  ", p.now().Sub(l.started).Seconds())
-		phase, fault := pad(cut(l.phase, 14), 14), pad(cut(l.fault, 34), 34)
-		out = append(out, strings.TrimRight(cut(left+phase+"  "+fault+"  "+l.title, width), " "))
+		out = append(out, p.running[i].line(p.now(), width))
 	}
 	return out
+}
+
+// line has the elapsed time, the title, the phase and what last became of a fault. The title gets half of what there is.
+func (l *trialLine) line(now time.Time, width int) string {
+	const phase = 12
+	title := max(10, (width-phase-14)/2)
+	text := fmt.Sprintf("  %6.1fs  %s  %s  %s", now.Sub(l.started).Seconds(), pad(cut(l.title, title), title), pad(cut(l.phase, phase), phase), l.fault)
+	return strings.TrimRight(cut(text, width), " ")
 }
 
 func sortedKeys[V any](m map[int]V) []int {

@@ -66,6 +66,10 @@ Exit codes:
 			if f.dryRun {
 				return writePlan(d, plan, f.parallel, f.verbose)
 			}
+			if len(plan.Trials) == 0 && f.shard != "" {
+				_, err := fmt.Fprintf(d.stdout, "part %s has no trials: there are fewer of them than parts\n", f.shard)
+				return failed(err)
+			}
 			return f.run(cmd.Context(), d, plan)
 		},
 	}
@@ -121,16 +125,17 @@ func (f *runFlags) run(ctx context.Context, d deps, plan *experiments.Plan) erro
 
 // conclude writes every output, also after a failure, and turns the result into an exit code.
 func (f *runFlags) conclude(d deps, report *reports.Report, runErr error, interrupted func() int) error {
-	jsonErr, otherErr := f.outputs.write(d, report, f.verbose)
-	writeErr := errors.Join(jsonErr, otherErr)
-	if len(report.Trials) == 0 { // else the text has told it
-		switch {
-		case runErr != nil:
-			fmt.Fprintln(d.stderr, "chaos: "+report.Errors[0])
-		case report.Interrupted:
+	text := &reports.Style{Color: d.out.color(d), Verbose: f.verbose}
+	if len(report.Trials) == 0 { // an empty table would only hide the reason
+		text = nil
+		if runErr != nil {
+			fmt.Fprintln(d.stderr, "chaos: "+strings.Join(report.Errors, "\n"))
+		} else if report.Interrupted {
 			fmt.Fprintln(d.stderr, "chaos: interrupted before the first trial: nothing was judged")
 		}
 	}
+	jsonErr, otherErr := f.outputs.write(d.stdout, report, text)
+	writeErr := errors.Join(jsonErr, otherErr)
 	if writeErr != nil {
 		fmt.Fprintln(d.stderr, "chaos: "+writeErr.Error())
 	}

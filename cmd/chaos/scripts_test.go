@@ -11,12 +11,21 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// setup makes every script independent of the machine's own settings, and gives it a temporary folder of its own.
+// setup makes every script independent of the machine's own settings, and gives it lab.yaml.
 func setup(env *testscript.Env) error {
 	for _, name := range []string{"CI", "NO_COLOR", "TERM"} {
 		env.Setenv(name, "")
 	}
-	return nil
+	chaos, err := exec.LookPath("chaos")
+	if err != nil {
+		return err
+	}
+	env.Setenv("CHAOS", chaos)
+	lab, err := os.ReadFile("testdata/lab.yaml")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(env.WorkDir, "lab.yaml"), lab, 0o666)
 }
 
 // scriptCommands are the words that scripts have besides those of testscript.
@@ -53,7 +62,7 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// edit FILE OLD NEW replaces text in a file, once at least.
+// edit FILE OLD NEW replaces text in a file, once at least. \n in NEW is the end of a line.
 func edit(ts *testscript.TestScript, _ bool, args []string) {
 	if len(args) != 3 {
 		ts.Fatalf("usage: edit FILE OLD NEW")
@@ -62,5 +71,6 @@ func edit(ts *testscript.TestScript, _ bool, args []string) {
 	if !strings.Contains(text, args[1]) {
 		ts.Fatalf("%s has no %q", args[0], args[1])
 	}
-	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(strings.ReplaceAll(text, args[1], args[2])), 0o666))
+	text = strings.ReplaceAll(text, args[1], strings.ReplaceAll(args[2], `\n`, "\n"))
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o666))
 }

@@ -22,7 +22,7 @@ type serviceFlags struct {
 	swallow, retry, ignoreTerm, spawn bool
 	exit                              int
 	phases                            bool
-	bell, echo                        string
+	bell, echo, stay                  string
 	silent                            bool
 }
 
@@ -39,6 +39,7 @@ func service() {
 	flags.BoolVar(&f.phases, "phases", false, "print phase lines")
 	flags.StringVar(&f.bell, "bell", "", "host:port that is told how far it is; it goes on when that answers")
 	flags.StringVar(&f.echo, "echo", "", "be a dependency: answer +PONG to every line on this host:port")
+	flags.StringVar(&f.stay, "stay", "", "tell the bell this, and do nothing else until it is killed")
 	flags.BoolVar(&f.silent, "silent", false, "never become ready")
 	_ = flags.Parse(os.Args[1:])
 	if err := f.run(); err != nil {
@@ -54,6 +55,12 @@ func (f serviceFlags) run() error {
 		os.Exit(f.exit)
 	case f.echo != "":
 		return f.serveEcho()
+	case f.stay != "":
+		signal.Ignore(syscall.SIGTERM)
+		if err := f.children(); err != nil {
+			return err
+		}
+		return f.ring(f.stay)
 	}
 	term := make(chan os.Signal, 1)
 	signal.Notify(term, syscall.SIGTERM)
@@ -61,7 +68,7 @@ func (f serviceFlags) run() error {
 		return err
 	}
 	f.say("PHASE connect")
-	if err := f.ring("started"); err != nil {
+	if err := f.ring("started 127.0.0.1:" + os.Getenv("PORT")); err != nil {
 		return err
 	}
 	if err := f.dependency(); err != nil {
@@ -97,8 +104,11 @@ func (f serviceFlags) children() error {
 	if !f.spawn {
 		return nil
 	}
-	cmd := exec.Command(os.Args[0], "-silent")
-	cmd.Path = "/proc/self/exe"
+	self, err := exec.LookPath("svc")
+	if err != nil {
+		return err
+	}
+	cmd := exec.Command(self, "-silent", "-ignore-term")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	return cmd.Start()
 }
