@@ -164,7 +164,7 @@ func (t *trial) decide(a process.Attempt) process.Answer {
 		decision = d.proxy.Connect()
 	})
 	e := timeline.Event{Kind: timeline.Connect, Dependency: d.name, Target: a.Target.String(), Result: "allowed", PID: a.PID}
-	answer := process.Answer{Errno: decision.Errno, Delay: decision.Delay}
+	answer := process.Answer{Errno: decision.Errno, Delay: decision.Delay, Release: decision.Lifted}
 	switch {
 	case decision.Errno != 0:
 		e.Result, e.Error = "refused", errnoName(decision.Errno)

@@ -159,6 +159,7 @@ func (i *interceptor) hold(w *waiting) {
 	defer stop()
 	select {
 	case <-t.C:
+	case <-w.decision.answer.Release:
 	case <-dead:
 	case <-w.replaced:
 	case <-i.lettingGo:

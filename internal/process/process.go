@@ -50,6 +50,8 @@ type Answer struct {
 	// also when its socket is non-blocking. It ends early when the caller dies
 	// and when the service is being stopped.
 	Delay time.Duration
+	// Release ends the Delay early when it is closed; nil does not.
+	Release <-chan struct{}
 }
 
 // Spec describes a service to start.

@@ -56,6 +56,9 @@ func (c *conn) pump() {
 	for i, q := range c.queues {
 		sending.Go(func() {
 			if !q.run() {
+				if c.silent.Load() && !c.clientGone.Load() {
+					<-c.done // what could not be sent to the dead is no news to the service
+				}
 				c.delivered(q)
 				c.reset([]string{"reset by the service", "reset by the dependency"}[i])
 			} else if q.closes.Load() {

@@ -65,10 +65,11 @@ type Event struct {
 	BytesDown  int64
 }
 
-// Decision is what a connect(2) should meet: an errno (0: let it in), late by Delay.
+// Decision is what a connect(2) should meet: an errno (0: let it in), late by Delay, but not beyond Lifted.
 type Decision struct {
-	Errno syscall.Errno
-	Delay time.Duration
+	Errno  syscall.Errno
+	Delay  time.Duration
+	Lifted <-chan struct{} // closed when the fault behind Delay is lifted; nil without Delay
 }
 
 // Stats are the figures of a proxy so far. Attempts and Refused count calls of Connect only.

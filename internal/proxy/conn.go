@@ -54,8 +54,8 @@ func (p *Proxy) serve(client *net.TCPConn) {
 		return
 	}
 	defer p.remove(c)
-	for _, f := range resets {
-		c.resetBy(f, f.b.After)
+	for _, r := range resets {
+		c.resetBy(r.fault, r.state)
 	}
 	switch {
 	case decisive == nil:
@@ -72,9 +72,15 @@ func (p *Proxy) serve(client *net.TCPConn) {
 	}
 }
 
+// resetting is a fault that resets a connection, in the state in which it was met.
+type resetting struct {
+	fault *fault
+	state *state
+}
+
 // admit registers a connection and puts it under the faults that are on. decisive is the fault that keeps it from the
 // dependency, if any; resets are those that reset it.
-func (p *Proxy) admit(c *conn) (decisive *fault, resets []*fault, ok bool) {
+func (p *Proxy) admit(c *conn) (decisive *fault, resets []resetting, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
@@ -82,11 +88,14 @@ func (p *Proxy) admit(c *conn) (decisive *fault, resets []*fault, ok bool) {
 	}
 	p.accepted++
 	p.conns[c] = struct{}{}
+	if p.onTheirWay() > 0 {
+		p.coming = p.coming[1:]
+	}
 	for _, f := range p.faults {
-		if !f.on() || f.b.Refuse != 0 && p.c.Intercepted && f.partial() {
-			continue // Connect drew and let it in
+		if !f.on() || f.early() && !f.meetsOpen() {
+			continue // it was open already when the fault came on
 		}
-		if !f.take(c.number) {
+		if !p.meets(f, c) {
 			continue
 		}
 		c.under[f.index].Store(true)
@@ -96,12 +105,23 @@ func (p *Proxy) admit(c *conn) (decisive *fault, resets []*fault, ok bool) {
 		}
 		switch {
 		case f.b.Accept == faults.ResetIt && f.b.Refuse == 0:
-			resets = append(resets, f)
+			resets = append(resets, resetting{f, f.state.Load()})
 		case decisive == nil && (f.b.Accept != faults.LetIn || f.b.Refuse != 0):
 			decisive = f
 		}
 	}
 	return decisive, resets, true
+}
+
+// meets says whether a fault that is on is for a new connection. What Connect drew already is not drawn again. Proxy locked.
+func (p *Proxy) meets(f *fault, c *conn) bool {
+	switch drawn := p.c.Intercepted && f.partial(); {
+	case drawn && f.b.Refuse != 0:
+		return false // Connect let it in
+	case drawn && f.b.Connect != nil:
+		return f.late > 0
+	}
+	return f.take(c.number)
 }
 
 func (p *Proxy) remove(c *conn) {
@@ -206,14 +226,17 @@ func (c *conn) reset(how string) {
 	}
 }
 
-// resetBy resets the connection because of a fault, later if the fault says so and is still on then.
-func (c *conn) resetBy(f *fault, after time.Duration) {
+// resetBy resets the connection because of a fault that was met in state st, later if the fault says so, unless it is lifted before.
+func (c *conn) resetBy(f *fault, st *state) {
+	if f.state.Load() != st {
+		return
+	}
+	after := f.b.After
 	if after <= 0 {
 		c.bitten(f, 0, "reset")
 		c.reset("reset by " + f.Fault.Kind)
 		return
 	}
-	st := f.state.Load()
 	c.p.work.Go(func() {
 		timer := time.NewTimer(after)
 		defer timer.Stop()
@@ -313,7 +336,7 @@ func (c *conn) connect() {
 	c.mu.Lock()
 	c.server = server.(*net.TCPConn)
 	over := c.over
-	c.queues = []*queue{newQueue(c.server, &c.up), newQueue(c.client, &c.down)}
+	c.queues = []*queue{newQueue(c.server, &c.up, &c.silent), newQueue(c.client, &c.down, &c.silent)}
 	c.mu.Unlock()
 	if !over {
 		c.pump()
@@ -326,13 +349,15 @@ func (c *conn) awaitLateConnect() bool {
 		return true
 	}
 	for _, f := range c.p.faults {
-		if f.b.Connect == nil || !f.on() || !c.under[f.index].Load() {
+		st := f.state.Load()
+		if f.b.Connect == nil || !st.on || !c.under[f.index].Load() {
 			continue
 		}
 		delay := f.b.Connect(f.random(c.number, 2))
 		c.bitten(f, 0, "connected late by "+delay.String())
 		select {
 		case <-time.After(delay):
+		case <-st.changed:
 		case <-c.done:
 			return false
 		}

@@ -22,6 +22,7 @@ type fault struct {
 	taken  int         // connections that are or were under it, for Connections
 	bitten bool        // since it was armed
 	late   int         // connections that Connect counted already and that are not accepted yet
+	before int         // connections that Connect let in before it came on and that are not accepted yet
 
 	hit   atomic.Int64
 	bytes atomic.Int64
@@ -75,6 +76,20 @@ func (f *fault) take(connection int) bool {
 	return true
 }
 
+// meetsOpen says whether the fault means anything to connections that are open when it comes on.
+func (f *fault) meetsOpen() bool {
+	return f.b.Open != faults.LeaveOpen || f.b.Lift != faults.GoOn || f.b.Filter != nil || f.b.Stock != nil
+}
+
+// early says whether the next connection that is accepted was let in by Connect before the fault came on, and forgets that one. Proxy locked.
+func (f *fault) early() bool {
+	if f.before == 0 || time.Since(f.state.Load().since) > underWay {
+		return false
+	}
+	f.before--
+	return true
+}
+
 // Arm makes the fault come on. Open connections are treated in the order in which they came. It never blocks; arming what is armed does nothing.
 func (p *Proxy) Arm(id string) {
 	p.mu.Lock()
@@ -120,7 +135,7 @@ func (p *Proxy) fault(id string) *fault {
 func (p *Proxy) turnOn(f *fault) func() {
 	var under []*conn
 	for _, c := range p.ordered() {
-		if !c.under[f.index].Load() && f.take(c.number) {
+		if !c.under[f.index].Load() && f.meetsOpen() && f.take(c.number) {
 			c.under[f.index].Store(true)
 		}
 		if c.under[f.index].Load() {
@@ -128,12 +143,14 @@ func (p *Proxy) turnOn(f *fault) func() {
 		}
 	}
 	f.set(true, time.Now())
+	f.before = p.onTheirWay()
+	st := f.state.Load()
 	p.listeners()
 	p.turn(f, f.b.Cycle.Down, func() func() { return p.turnOff(f) })
 	return func() {
 		if f.b.Open == faults.ResetOpen {
 			for _, c := range under {
-				c.resetBy(f, f.b.After)
+				c.resetBy(f, st)
 			}
 		}
 	}
@@ -224,34 +241,62 @@ func (p *Proxy) bite(f *fault, connection int, first bool, bytes int, text strin
 	}
 }
 
+// underWay is how long a connection that Connect let in may take until it is accepted. One that never comes (its caller died) is forgotten then.
+const underWay = time.Second
+
+// onTheirWay counts the connections that Connect let in and that are not accepted yet. Proxy locked.
+func (p *Proxy) onTheirWay() int {
+	for len(p.coming) > 0 && time.Since(p.coming[0]) > underWay {
+		p.coming = p.coming[1:]
+	}
+	return len(p.coming)
+}
+
 // Connect decides what a connect(2) meets, in the order of the injections. The caller has asked the gate already.
 func (p *Proxy) Connect() Decision {
 	p.mu.Lock()
 	p.attempts++
 	number := p.attempts
 	var d Decision
-	var by []*fault
+	var longest time.Duration
+	var late []*fault
+	var by *fault
 	for _, f := range p.faults {
-		if !f.on() || f.b.Refuse == 0 && f.b.Connect == nil || d.Errno != 0 {
+		if !f.on() {
 			continue
 		}
 		if f.b.Refuse != 0 && f.take(number) {
-			d.Errno = f.b.Refuse
-			p.refused++
-			by = append(by, f)
-		} else if f.b.Connect != nil && f.selects(number) {
-			d.Delay += f.b.Connect(f.random(number, 2))
+			by = f
+			break
+		}
+		if f.b.Connect == nil || f.partial() && !f.take(number) {
+			continue
+		}
+		delay := f.b.Connect(f.random(number, 2))
+		if delay >= longest {
+			longest, d.Lifted = delay, f.state.Load().changed
+		}
+		d.Delay += delay
+		late = append(late, f)
+	}
+	switch {
+	case by != nil:
+		d.Errno = by.b.Refuse
+		p.refused++
+	case d.Delay == 0 && p.onTheirWay() < backlog:
+		p.coming = append(p.coming, time.Now())
+	}
+	if by == nil {
+		for _, f := range late {
 			f.late++
-			by = append(by, f)
 		}
 	}
 	p.mu.Unlock()
-	for _, f := range by {
-		text := "connect is late by " + d.Delay.String()
-		if d.Errno != 0 {
-			text = "connect refused"
-		}
-		p.bite(f, 0, true, 0, text)
+	for _, f := range late {
+		p.bite(f, 0, true, 0, "connect is late by "+d.Delay.String())
+	}
+	if by != nil {
+		p.bite(by, 0, true, 0, "connect refused")
 	}
 	return d
 }

@@ -27,7 +27,8 @@ type Proxy struct {
 	attempts  int
 	refused   int
 	accepted  int
-	up, down  int64 // of closed connections
+	coming    []time.Time // when Connect let in what is not accepted yet
+	up, down  int64       // of closed connections
 
 	numbers atomic.Int64
 	done    chan struct{} // closed by Close

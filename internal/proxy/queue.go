@@ -14,6 +14,7 @@ const queueLimit = 1 << 20
 type queue struct {
 	to   *net.TCPConn
 	sent *atomic.Int64
+	mute *atomic.Bool // nothing may arrive any more, neither bytes nor an end
 
 	breaks atomic.Bool // the stream did not end, it broke: RST after the last byte instead of FIN
 	closes atomic.Bool // after the last byte the whole connection is closed, not this direction alone
@@ -27,8 +28,8 @@ type queue struct {
 	dead   bool // the connection is gone
 }
 
-func newQueue(to *net.TCPConn, sent *atomic.Int64) *queue {
-	q := &queue{to: to, sent: sent}
+func newQueue(to *net.TCPConn, sent *atomic.Int64, mute *atomic.Bool) *queue {
+	q := &queue{to: to, sent: sent, mute: mute}
 	q.more, q.room = sync.NewCond(&q.mu), sync.NewCond(&q.mu)
 	return q
 }
@@ -37,7 +38,7 @@ func newQueue(to *net.TCPConn, sent *atomic.Int64) *queue {
 func (q *queue) Write(p []byte) (int, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.dead || q.ended {
+	if q.dead || q.ended || q.mute.Load() {
 		return len(p), nil
 	}
 	q.chunks = append(q.chunks, append([]byte(nil), p...))
