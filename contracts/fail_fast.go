@@ -2,6 +2,7 @@ package contracts
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -114,7 +115,7 @@ func (t *trace) namedTheCause(c ending, r run, exit int) finding {
 		return t.undecided(c.rule, "correct log: in the contract", nil, "%v", err)
 	}
 	for _, i := range t.all(timeline.Log, r.first, r.next) {
-		if matches(t.ev[i].Text) {
+		if matches(t.ev[i].Text) || slices.Contains(t.ev[i].Matched, c.log) {
 			return t.holds(c.rule, []int{i}, "its log names the cause: %s", quote(t.ev[i].Text))
 		}
 	}

@@ -159,9 +159,10 @@ invariants: [stops_on_signal]
 ` + readyExperiment)
 	control := trials(r, "")[0]
 	verdict(t, control, contracts.Fail, "stops_on_signal", "SIGTERM")
-	assert.Len(t, events(control, timeline.Kill), 1)
-	exit := events(control, timeline.Exit)
+	killed, exit := events(control, timeline.Kill), events(control, timeline.Exit)
+	require.Len(t, killed, 1)
 	require.Len(t, exit, 1)
+	assert.Less(t, killed[0].ID, exit[0].ID, "it died of the kill")
 	assert.Equal(t, "SIGKILL", exit[0].Signal)
 }
 

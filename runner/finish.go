@@ -92,7 +92,11 @@ func (t *trial) stopService(ctx context.Context) {
 	t.recorder.Add(timeline.Event{Kind: timeline.Stop, Signal: name})
 	stopped := t.process.Stop(ctx, sig, grace)
 	if stopped.Killed {
-		t.recorder.Add(timeline.Event{Kind: timeline.Kill, Text: fmt.Sprintf("still alive %s after %s", grace, name)})
+		at := t.process.Exit().At // before the exit, which is noted below
+		if at.IsZero() {
+			at = time.Now() // it could not even be killed
+		}
+		t.recorder.AddAt(at, timeline.Event{Kind: timeline.Kill, Text: fmt.Sprintf("still alive %s after %s", grace, name)})
 	}
 	for _, s := range stopped.Survivors {
 		t.recorder.Add(timeline.Event{Kind: timeline.Survivor, PID: s.PID, Text: t.suite.mask(s.Cmdline)})

@@ -88,7 +88,7 @@ type Event struct {
 	MS          float64            `json:"ms"` // milliseconds since exec of the service, monotonic
 	Kind        Kind               `json:"kind"`
 	Text        string             `json:"text,omitempty"`
-	Matched     []string           `json:"matched,omitempty"` // of a Log: expressions that matched the line only before secrets in it were masked
+	Matched     []string           `json:"matched,omitempty"` // of a Log: expressions that matched the line only before it was masked and shortened
 	Phase       string             `json:"phase,omitempty"`
 	Source      string             `json:"source,omitempty"`
 	Inexact     bool               `json:"inexact,omitempty"`
