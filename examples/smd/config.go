@@ -77,7 +77,7 @@ func (c *Config) flags() *flag.FlagSet {
 	flags := flag.NewFlagSet("smd", flag.ContinueOnError)
 	flags.SetOutput(io.Discard) // our own messages are better
 	flags.StringVar(&c.Serve, "serve", serveDuring, "when the port answers: `after` the startup, before (connects, then silence) or during (503 with the phase)")
-	flags.Var(&c.Defects, "defect", "switch on a weakness by `name`; repeatable, or comma-separated")
+	flags.Var(&c.Defects, "defect", "switch on a weakness by `name`; repeatable, or comma-separated; none: sound")
 	flags.DurationVar(&c.PhaseTimeout, "phase-timeout", 5*time.Second, "`limit` of each step of a phase")
 	flags.DurationVar(&c.AttemptTimeout, "attempt-timeout", 0, "`limit` of one attempt at a step, where --retry allows several (default: --phase-timeout)")
 	flags.DurationVar(&c.Retry, "retry", 0, "for how `long` a critical dependency that fails is tried again, with growing pauses; 0: the first failure is final")

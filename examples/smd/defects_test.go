@@ -53,6 +53,16 @@ func TestEveryDefectIsDocumented(t *testing.T) {
 	}
 }
 
+func TestDefectNames(t *testing.T) {
+	t.Parallel()
+	var chosen Defects
+	require.NoError(t, chosen.Set("none"))
+	assert.Empty(t, chosen, "the sound service")
+	require.NoError(t, chosen.Set("exit-zero, none, log-secret,exit-zero"))
+	assert.Equal(t, Defects{ExitZero, LogSecret}, chosen)
+	assert.ErrorContains(t, chosen.Set("exit-one"), "no defect is called")
+}
+
 func TestDefectFalseReadyRedis(t *testing.T) {
 	t.Parallel()
 	env := sound(t)

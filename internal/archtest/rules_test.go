@@ -61,7 +61,7 @@ var levels = [][]string{
 	{"reports"},
 	{"runner"},
 	{"chaostest"},
-	{"cmd"},
+	{"cmd", "e2e"},
 }
 
 func levelOf(folder string) int {
