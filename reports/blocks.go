@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/chaos-startup/chaos/contracts"
+	"github.com/chaos-startup/chaos/timeline"
 )
 
 // block is one thing that did not pass, told once: the trial that shows it, the trials that show the same, and the experiments
@@ -193,30 +194,49 @@ func (p *printer) slice(t Trial) {
 	}
 }
 
+// sliceText has a line for each event of the slice, and one for what was left out between two of them, unless that is only
+// figures. A single event takes no more room than the line which tells that it was left out.
 func sliceText(t Trial) []string {
 	events := Slice(t)
 	if len(events) == 0 {
 		return nil
 	}
-	cited := map[int]bool{}
+	cited, shown := map[int]bool{}, map[int]bool{}
 	for _, id := range Evidence(t) {
 		cited[id] = true
 	}
+	for _, e := range events {
+		shown[e.ID] = true
+	}
 	lines := []string{fmt.Sprintf("  %9s  %-8s", "ms", "what")}
-	last := -1
-	for i, e := range events {
-		if e.ID != last+1 && (i > 0 || e.ID > 0) {
-			lines = append(lines, fmt.Sprintf("  %9s", "..."))
-		}
-		last = e.ID
+	add := func(e timeline.Event) {
 		marker := " "
 		if cited[e.ID] {
 			marker = ">"
 		}
-		lines = append(lines, strings.TrimRight(fmt.Sprintf("%s %9.1f  %-8s  %s", marker, e.MS, mark(e.Kind), cut(describe(e, t.Spec.Faults), maxWords)), " "))
+		text := cut(describe(e, t.Spec.Faults), maxWords)
+		lines = append(lines, strings.TrimRight(fmt.Sprintf("%s %9.1f  %-8s  %s", marker, e.MS, mark(e.Kind), text), " "))
 	}
-	if n := len(t.Timeline); n > 0 && last != t.Timeline[n-1].ID {
-		lines = append(lines, fmt.Sprintf("  %9s", "..."))
+	var left []timeline.Event
+	gap := func() {
+		switch len(left) {
+		case 0:
+		case 1:
+			add(left[0])
+		default:
+			lines = append(lines, fmt.Sprintf("  %9s  (%d events are left out)", "...", len(left)))
+		}
+		left = nil
 	}
+	for _, e := range t.Timeline {
+		switch {
+		case shown[e.ID]:
+			gap()
+			add(e)
+		case weight(e) > 0:
+			left = append(left, e)
+		}
+	}
+	gap()
 	return lines
 }

@@ -162,7 +162,8 @@ const (
 
 // ExitCode returns what a run with this report exits with: 1 when a contract or an invariant was violated or an experiment is
 // unstable (unless it allows that), else 4 when the harness failed, else 3 when something is inconclusive (a control whose service
-// did not become ready counts as that), else 0. A report that judged nothing is inconclusive.
+// did not become ready counts as that), else 0. A report that judged nothing is inconclusive, and so is one of an interrupted run:
+// what it lacks was not shown.
 func (r *Report) ExitCode() int {
 	var failed, broken, open bool
 	for _, e := range r.Experiments {
@@ -195,7 +196,7 @@ func (r *Report) ExitCode() int {
 		return ExitViolated
 	case broken || len(r.Errors) > 0:
 		return ExitHarness
-	case open || len(r.Trials) == 0:
+	case open || r.Interrupted || len(r.Trials) == 0:
 		return ExitInconclusive
 	}
 	return ExitPass

@@ -47,6 +47,28 @@ func TestExitCode(t *testing.T) {
 	r.Trials, r.Errors = []Trial{x(0, good)}, []string{"remove folder: busy"}
 	r.Judge()
 	assert.Equal(t, ExitHarness, r.ExitCode(), "a clean-up that is incomplete")
+	r.Errors, r.Interrupted = nil, true
+	assert.Equal(t, ExitInconclusive, r.ExitCode(), "what an interrupted run lacks was not shown")
+}
+
+// TestGapsOfASlice: what is left out is counted, but for figures; one event takes no more room than the line that counts it.
+func TestGapsOfASlice(t *testing.T) {
+	events := []ev{{Kind: timeline.Exec}}
+	for range 40 {
+		events = append(events, ev{Kind: timeline.Log, Text: "far"})
+	}
+	events = append(events, ev{Kind: timeline.Process}, ev{Kind: timeline.Exit, Code: ref(1)}, ev{Kind: timeline.Dependency}, ev{Kind: timeline.End})
+	x := trial("x", "a", 0, nil, numbered(events...))
+	x.Reasons = []contracts.Reason{{Rule: "r", State: contracts.Violated, Evidence: []int{42}}}
+	lines := sliceText(x)
+	gaps := 0
+	for _, l := range lines {
+		if strings.Contains(l, "left out") {
+			gaps++
+		}
+	}
+	assert.Equal(t, 1, gaps, "%q", lines)
+	assert.Contains(t, lines[len(lines)-1], "observation ends", "the figures before it are not worth a line")
 }
 
 func TestSpoils(t *testing.T) {

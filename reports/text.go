@@ -97,14 +97,18 @@ func (p *printer) total(r *Report) {
 	if len(parts) == 0 {
 		parts = append(parts, "nothing was judged")
 	}
-	p.line("%s: %s; %s and %s in %s; seed %d", count(s.Experiments, "experiment"), strings.Join(parts, ", "), count(s.Trials, "trial"),
-		count(s.Controls, "control"), contracts.Millis(r.DurationMS), r.Seed)
+	took, after := "", ""
+	if r.DurationMS > 0 { // a journal does not know
+		took = " in " + contracts.Millis(r.DurationMS)
+		after = fmt.Sprintf(" after %s", time.Duration(r.DurationMS*float64(time.Millisecond)).Round(time.Millisecond))
+	}
+	p.line("%s: %s; %s and %s%s; seed %d", count(s.Experiments, "experiment"), strings.Join(parts, ", "), count(s.Trials, "trial"),
+		count(s.Controls, "control"), took, r.Seed)
 	if s.ControlsNotPassed > 0 {
 		p.line("%s did not pass", p.style.verdict(contracts.Fail, count(s.ControlsNotPassed, "control")))
 	}
 	if r.Interrupted {
-		p.line("%s after %s: what was judged until then is above", p.style.verdict(contracts.Inconclusive, "interrupted"),
-			time.Duration(r.DurationMS*float64(time.Millisecond)).Round(time.Millisecond))
+		p.line("%s%s: what was judged until then is above", p.style.verdict(contracts.Inconclusive, "interrupted"), after)
 	}
 }
 
