@@ -170,7 +170,7 @@ func (s *service) shutdown(gently bool) {
 		_ = s.listener.Close()
 	}
 	if s.served != nil {
-		_ = <-s.served // it was told to end: its error says so
+		<-s.served //nolint:errcheck // it was told to end, and says so
 	}
 	s.hub.closeNow()
 	if !within(closeStores, s.closeDependencies) {

@@ -43,6 +43,6 @@ func standalone(name string, handler http.Handler, args []string, stdout, stderr
 	if server.Shutdown(drain) != nil {
 		_ = server.Close() // the drain was too long: end what is left
 	}
-	_ = <-served // it was told to end: its error says so
+	<-served //nolint:errcheck // it was told to end, and says so
 	return exitOK
 }
