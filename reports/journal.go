@@ -14,6 +14,7 @@ type Journal struct {
 	mu   sync.Mutex
 	path string
 	file *os.File
+	size int64 // of what is whole
 }
 
 // OpenJournal begins the journal of a run in a new file at path, over an old one. head is the report so far: its trials are left
@@ -57,9 +58,11 @@ func (j *Journal) write(line []byte) error {
 	if j.file == nil {
 		return fmt.Errorf("write journal %s: it is closed", j.path)
 	}
-	if _, err := j.file.Write(append(line, '\n')); err != nil {
-		return fmt.Errorf("write journal: %w", err)
+	n, err := j.file.WriteAt(append(line, '\n'), j.size)
+	if err != nil { // half a line would spoil those after it
+		return fmt.Errorf("write journal: %w", errors.Join(err, j.file.Truncate(j.size)))
 	}
+	j.size += int64(n)
 	return nil
 }
 
