@@ -1,0 +1,156 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/chaos-startup/chaos/contracts"
+)
+
+// stage brings a run to a point where it stays until the test goes on.
+type stage struct {
+	name      string
+	arguments string   // of the service
+	change    []string // of the file
+	reach     func(*lab) ring
+	passed    int // trials that pass when the run is interrupted here
+	kept      int // trials that the journal has when the run is killed here
+	trials    int // that the report of an interrupted run has
+}
+
+func stages() []stage {
+	return []stage{
+		{
+			name: "build", change: []string{"  command:", "  build: [svc, -stay, build, -spawn, -bell, 'BELL']\n  command:"},
+			reach: func(l *lab) ring { return l.await("build") },
+		},
+		{
+			name: "dependencies coming up", change: []string{"phases:", "  db: {command: [svc, -stay, dependency, -spawn, -bell, 'BELL']}\nphases:"},
+			reach: func(l *lab) ring { return l.await("dependency") },
+		},
+		{name: "control", arguments: "-spawn, ", reach: func(l *lab) ring { return l.await("started") }, trials: 3},
+		{name: "trial", arguments: "-spawn, ", reach: second, passed: 1, kept: 1, trials: 3},
+		{
+			name: "stop", arguments: "-spawn, -ignore-term, ", passed: 1, trials: 3,
+			reach: func(l *lab) ring {
+				l.await("started").answer()
+				return l.await("stopping")
+			},
+		},
+	}
+}
+
+// second is the trial after the control.
+func second(l *lab) ring {
+	l.await("started").answer()
+	l.await("stopping").answer()
+	return l.await("started")
+}
+
+// TestInterrupted sends the signals of a user and of a CI system in every stage.
+func TestInterrupted(t *testing.T) {
+	codes := map[os.Signal]int{os.Interrupt: 130, syscall.SIGTERM: 143}
+	for _, s := range stages() {
+		for sig, code := range codes {
+			t.Run(s.name+" "+sig.String(), func(t *testing.T) {
+				t.Parallel()
+				l := newLab(t, s.arguments, s.change...)
+				l.start("run", "lab.yaml", "--servers", "standin", "--parallel", "1", "--json", "report.json", "--junit", "junit.xml")
+				held := s.reach(l)
+				l.signal(sig)
+				go l.answerAll(held)
+				assert.Equal(t, code, l.code(), "stdout:\n%s\nstderr:\n%s", &l.out, &l.err)
+				l.requireClean()
+				assert.Contains(t, l.err.String(), "interrupted: lifting every fault and stopping what was started")
+				r := l.report("report.json")
+				assert.True(t, r.Interrupted)
+				assert.Len(t, r.Trials, s.trials)
+				assert.True(t, l.exists("junit.xml"))
+				assert.False(t, l.exists("report.json.part"), "the report holds all of it")
+				assert.Equal(t, 3, r.ExitCode(), "who judges it again does not take it for a pass")
+				s.told(t, l)
+				for i, trial := range r.Trials {
+					assert.Equal(t, i < s.passed, trial.Verdict == contracts.Pass, "%s is %s", trial.Title, trial.Verdict)
+				}
+			})
+		}
+	}
+}
+
+// told checks the words for the user: what was judged, or that nothing was, and no complaint about what the interruption itself did.
+func (s stage) told(t *testing.T, l *lab) {
+	assert.NotContains(t, l.err.String(), "killed")
+	assert.NotContains(t, l.err.String(), "context canceled")
+	if s.trials == 0 {
+		assert.Contains(t, l.err.String(), "chaos: interrupted before the first trial: nothing was judged")
+		assert.Empty(t, l.out.String())
+		return
+	}
+	assert.Contains(t, l.out.String(), "interrupted after")
+}
+
+// answerAll lets everybody go on: first who was held, then whoever rings.
+func (l *lab) answerAll(first ring) {
+	first.answer()
+	for {
+		select {
+		case r := <-l.bells:
+			r.answer()
+		case <-l.exited:
+			return
+		}
+	}
+}
+
+// TestInterruptedTwice: the service does not stop, and the user does not wait.
+func TestInterruptedTwice(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, "-spawn, -ignore-term, ", "grace: 2s", "grace: 10m")
+	l.start("run", "lab.yaml", "--servers", "standin", "--json", "report.json")
+	l.await("started").answer()
+	l.await("stopping")
+	l.signal(os.Interrupt)
+	l.eventually("it takes the first", func() bool { return strings.Contains(l.err.String(), "interrupted: ") })
+	l.signal(os.Interrupt)
+	assert.Equal(t, 130, l.code(), "stderr:\n%s", &l.err)
+	l.eventually("the guardian cleans up", l.clean)
+	code, out := l.judge("report.json.part")
+	assert.Equal(t, 3, code, out)
+	assert.Contains(t, out, "interrupted")
+}
+
+// TestKilled: nothing of a run survives it, and what was judged is kept.
+func TestKilled(t *testing.T) {
+	for _, s := range stages() {
+		for _, sig := range []syscall.Signal{syscall.SIGKILL, syscall.SIGHUP} {
+			t.Run(s.name+" "+sig.String(), func(t *testing.T) {
+				t.Parallel()
+				l := newLab(t, s.arguments, s.change...)
+				require.NoError(t, os.WriteFile(filepath.Join(l.dir, "report.json"), []byte("of an earlier run"), 0o600))
+				l.start("run", "lab.yaml", "--servers", "standin", "--parallel", "1", "--json", "report.json")
+				s.reach(l)
+				require.NotEmpty(t, l.folders())
+				l.signal(sig)
+				l.code()
+				l.eventually("the guardian cleans up", l.clean)
+				old, err := os.ReadFile(filepath.Join(l.dir, "report.json"))
+				require.NoError(t, err)
+				assert.Equal(t, "of an earlier run", string(old))
+				r := l.report("report.json.part")
+				assert.Len(t, r.Trials, s.kept)
+				for _, trial := range r.Trials {
+					assert.Equal(t, contracts.Pass, trial.Verdict)
+				}
+				code, out := l.judge("report.json.part")
+				assert.Equal(t, 3, code, "what is not there was not shown: %s", out)
+				assert.Contains(t, out, "interrupted")
+			})
+		}
+	}
+}
