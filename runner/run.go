@@ -125,7 +125,7 @@ func (s *suite) forget(marker string) {
 func (s *suite) down(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	errs := []error{s.stopDependencies(ctx)}
+	errs := []error{s.stopDependencies(ctx), s.ports.close()}
 	if s.marks != nil {
 		errs = append(errs, s.marks.close(ctx))
 	}
