@@ -28,13 +28,14 @@ const (
 
 // upstream is a real dependency, shared by all trials of a run.
 type upstream struct {
-	spec    experiments.Dependency
-	address string // host:port
-	version string
-	standin bool
-	server  *servers.Server  // server:
-	process *process.Process // command:
-	tail    *tail
+	spec     experiments.Dependency
+	address  string // host:port
+	version  string
+	standin  bool
+	answered bool             // it took a connection when it came up
+	server   *servers.Server  // server:
+	process  *process.Process // command:
+	tail     *tail
 }
 
 // startDependencies brings all up, side by side. On an error everything that came up is left for stopDependencies.
@@ -53,6 +54,7 @@ func (s *suite) startDependencies(ctx context.Context) error {
 				errs[i] = fmt.Errorf("dependency %s: %w", d.Name, err)
 				return
 			}
+			u.answered = u.dial(ctx) == nil
 			s.o.On(Progress{Kind: DependencyUp, Title: d.Name, Text: u.describe()})
 		})
 	}
@@ -215,6 +217,34 @@ func (u *upstream) failure() error {
 		return fmt.Errorf("dependency %s exited (%s) while trials ran; its last lines:\n%s", u.spec.Name, u.process.Exit(), u.tail)
 	default:
 		return nil
+	}
+}
+
+func (u *upstream) dial(ctx context.Context) error {
+	c, err := (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "tcp", u.address)
+	if err != nil {
+		return err
+	}
+	return c.Close()
+}
+
+// reachable says whether a dependency still takes connections: where it has died in the meantime, a trial shows nothing of the service.
+func (u *upstream) reachable(ctx context.Context) error {
+	if !u.answered {
+		return nil // it never took one, and was found to be up all the same
+	}
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	for {
+		err := u.dial(ctx)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-time.After(100 * time.Millisecond): // it may have too much to do for a moment
+		case <-ctx.Done():
+			return fmt.Errorf("dependency %s does not answer at %s any more: %w: see why it ended, and start it again", u.spec.Name, u.address, err)
+		}
 	}
 }
 

@@ -83,6 +83,9 @@ func (t *trial) stopService(ctx context.Context) {
 	}
 	select {
 	case <-t.process.Done():
+		if t.noted != t.process { // it went after the end of observation, before it was asked to
+			t.gate.Do(func() { t.recordExit(t.process.Exit(), 0) })
+		}
 		t.survivors()
 		t.recordCost()
 		return
@@ -137,7 +140,11 @@ func (t *trial) closeDependency(ctx context.Context, d *dependency) {
 			"connections_hit": float64(f.ConnectionsHit), "bytes_hit": float64(f.BytesHit),
 		}})
 	}
-	if err := d.upstream.failure(); err != nil {
+	err := d.upstream.failure()
+	if err == nil {
+		err = d.upstream.reachable(ctx)
+	}
+	if err != nil {
 		t.harness(err)
 	}
 	if d.namespace != nil {

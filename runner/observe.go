@@ -23,15 +23,16 @@ func (t *trial) observe(ctx context.Context) error {
 	t.recorder.SetZero(time.Now())
 	t.missingEvidence()
 	t.gate.Do(func() { t.injector.happened(moment{start: true}) })
-	budget := time.NewTimer(t.service.Budget.D())
-	defer budget.Stop()
+	budget := &deadline{over: time.After(t.service.Budget.D())}
+	t.suite.marks.register(t.marker, t.marked)
+	defer t.suite.marks.register(t.marker, nil)
 	for incarnation := 1; ; incarnation++ {
 		if err := t.launch(incarnation); err != nil {
 			return err
 		}
 		inner, stop := context.WithCancel(ctx)
 		t.watchIncarnation(inner, &watchers)
-		why := t.await(ctx, budget.C)
+		why := t.await(ctx, budget)
 		stop()
 		watchers.Wait()
 		if why != processGone {
@@ -43,7 +44,7 @@ func (t *trial) observe(ctx context.Context) error {
 			t.end("the service exited")
 			return nil
 		}
-		if why := t.backOff(ctx, delay, budget.C); why != "" {
+		if why := t.backOff(ctx, delay, budget.over); why != "" {
 			t.end(why)
 			return nil
 		}
@@ -56,40 +57,71 @@ const processGone = "the process is gone"
 // not ready.
 const standing = 50 * time.Millisecond
 
+// maxStanding bounds how often that is prolonged because it still works on something.
+const maxStanding = 20
+
+// deadline is when observation ends at the latest, whichever incarnation it is then.
+type deadline struct {
+	over <-chan time.Time
+	late bool // the budget is over, but the service was ready in time
+}
+
 // await returns why observation of this incarnation is over.
-func (t *trial) await(ctx context.Context, budget <-chan time.Time) string {
-	late := false                // the budget is over, but the service was ready in time
+func (t *trial) await(ctx context.Context, budget *deadline) string {
 	var settled <-chan time.Time // it has shown everything, and must only stand
+	stood := 0
 	for {
 		select {
 		case <-ctx.Done():
 			return "the run was interrupted"
 		case <-t.process.Done():
 			return processGone
-		case <-budget:
+		case <-budget.over:
+			if t.isGone() {
+				return processGone
+			}
 			if !t.claims.standing() {
 				t.recorder.Add(timeline.Event{Kind: timeline.Budget, Text: "neither ready nor gone after " + t.service.Budget.String()})
 				return "its budget is over"
 			}
-			if late {
-				return "it was ready, but not every fault was over in time"
+			if budget.late {
+				return "it was ready, but not every fault and proof was over in time"
 			}
-			late, budget = true, time.After(t.afterReady())
+			budget.late, budget.over = true, time.After(t.afterReady())
 		case <-t.woken:
 			if settled = nil; t.settled() {
 				settled = time.After(standing)
 			}
 		case <-settled:
+			if t.isGone() {
+				return processGone // at the same instant: select takes either
+			}
+			if stood++; stood < maxStanding && t.process.Busy() {
+				settled = time.After(standing)
+				continue
+			}
 			return "it is ready and every fault is over"
 		}
 	}
 }
 
-// afterReady bounds how long a ready service is watched beyond its budget: until the longest fault is over.
+func (t *trial) isGone() bool {
+	select {
+	case <-t.process.Done():
+		return true
+	default:
+		return false
+	}
+}
+
+// afterReady bounds how long a ready service is watched beyond its budget: until the longest fault is over, and every proof was tried.
 func (t *trial) afterReady() time.Duration {
 	longest := time.Duration(0)
 	for _, i := range t.plan.Inject {
 		longest = max(longest, i.After.D()+i.For.D())
+	}
+	for _, p := range t.readiness {
+		longest += max(p.timing.Within, p.timing.Timeout)
 	}
 	return longest + 2*proofWindow
 }
@@ -112,9 +144,13 @@ func (t *trial) settled() bool {
 // launch starts the service once more. The first line it prints is read under the gate, like all others.
 func (t *trial) launch(incarnation int) error {
 	t.recorder.Add(timeline.Event{Kind: timeline.Exec, Text: t.suite.mask(strings.Join(t.service.Command, " ")), Incarnation: incarnation})
+	t.gate.Do(func() {
+		t.gone = false
+		t.keeper.begin(len(t.recorder.Events()))
+	})
 	spec := process.Spec{
 		Argv: t.service.Command, Dir: t.service.Dir, Env: t.environment(), Marker: t.marker, Folder: t.dir, Gate: t.gate,
-		Line: t.line, Output: t.logFile, Notify: t.notified,
+		Line: t.line, Output: t.logFile, Notify: t.notified, Exited: func(process.Exit) { t.gone = true },
 	}
 	if t.suite.intercepting == nil {
 		spec.Decide = t.decide
@@ -137,11 +173,6 @@ func (t *trial) environment() []string {
 
 // watchIncarnation starts what looks at the service from outside: its ready probe, and phases that are polled.
 func (t *trial) watchIncarnation(ctx context.Context, wg *sync.WaitGroup) {
-	t.suite.marks.register(t.marker, t.marked)
-	wg.Go(func() {
-		<-ctx.Done()
-		t.suite.marks.register(t.marker, nil)
-	})
 	if t.service.Ready != nil {
 		wg.Go(func() { t.followReady(ctx) })
 	}
@@ -174,6 +205,7 @@ func (t *trial) exited(incarnation int) (time.Duration, bool) {
 
 // recordExit notes the exit behind everything that the service had printed: that was read and stamped only after it was gone. Gate held.
 func (t *trial) recordExit(e process.Exit, incarnation int) {
+	t.noted = t.process
 	if e.At.Before(t.heard) {
 		e.At = t.heard
 	}
@@ -210,6 +242,9 @@ func (t *trial) line(stream process.Stream, text string) {
 	now := time.Now()
 	text = phases.Strip(text)
 	t.keeper.line(now, string(stream), text)
+	if t.gone {
+		return // the last words of a child that outlives it
+	}
 	t.apply(t.tracker.Log(text))
 	t.injector.happened(moment{log: text})
 	if t.readyLog != nil && t.readyLog.MatchString(text) && t.claims.claim() {
@@ -220,7 +255,10 @@ func (t *trial) line(stream process.Stream, text string) {
 
 // notified takes one sd_notify assignment. Gate held.
 func (t *trial) notified(message string) {
-	t.recorder.Add(timeline.Event{Kind: timeline.Notify, Text: t.suite.mask(message)})
+	t.bounded(time.Now(), timeline.Event{Kind: timeline.Notify, Text: t.suite.mask(message)})
+	if t.gone {
+		return
+	}
 	t.apply(t.tracker.Notify(message))
 	t.heard = time.Now()
 }
@@ -228,8 +266,10 @@ func (t *trial) notified(message string) {
 // marked takes a POST to $CHAOS_MARK_URL/name; the service gets its answer when the phase is on.
 func (t *trial) marked(name string) {
 	t.gate.Do(func() {
-		t.recorder.Add(timeline.Event{Kind: timeline.Mark, Name: name})
-		t.apply(t.tracker.Mark(name))
+		t.bounded(time.Now(), timeline.Event{Kind: timeline.Mark, Name: name})
+		if !t.gone {
+			t.apply(t.tracker.Mark(name))
+		}
 	})
 }
 
@@ -240,7 +280,7 @@ func (t *trial) apply(changes []phases.Change) {
 		if c.Begin {
 			e.Kind = timeline.PhaseBegin
 		}
-		t.recorder.Add(e)
+		t.bounded(time.Now(), e)
 		t.injector.change(c)
 		if c.Begin {
 			t.progress(TrialPhase, c.Phase)

@@ -27,6 +27,9 @@ const (
 type logKeeper struct {
 	wanted  []*wanted
 	seen    int
+	starts  int       // of the service
+	from    int       // the first recorded event of the present incarnation
+	since   time.Time // when it was started
 	last    []heldLine
 	dropped int
 	add     func(time.Time, timeline.Event)
@@ -73,15 +76,29 @@ func probedLogs(t experiments.Trial) []string {
 	return out
 }
 
-// find returns a kept line that matches.
+// maxStarts is for how many incarnations matching lines are kept afresh.
+const maxStarts = 10
+
+// begin starts the lines of another incarnation; recorded is how many events there are already.
+func (k *logKeeper) begin(recorded int) {
+	k.from, k.since = recorded, time.Now()
+	if k.starts++; k.starts > maxStarts {
+		return
+	}
+	for _, w := range k.wanted {
+		w.met = 0
+	}
+}
+
+// find returns a kept line of the present incarnation that matches.
 func (k *logKeeper) find(re *regexp.Regexp, recorded []timeline.Event) (string, bool) {
-	for _, e := range recorded {
+	for _, e := range recorded[min(k.from, len(recorded)):] {
 		if e.Kind == timeline.Log && (re.MatchString(e.Text) || slices.Contains(e.Matched, re.String())) {
 			return e.Text, true
 		}
 	}
 	for _, l := range k.last {
-		if re.MatchString(l.raw) {
+		if !l.at.Before(k.since) && re.MatchString(l.raw) {
 			return shorten(k.mask(l.raw), keepText), true
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"regexp"
+	"strings"
 	"syscall"
 	"time"
 
@@ -14,8 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// crowdLimit bounds the events of one kind for one dependency: a retry storm must not fill the memory. The figures at the
-// end count them all.
+// crowdLimit bounds the events of one kind for one dependency, phase or fault: neither a retry storm nor a service that changes its phase
+// without end must fill the memory. The figures at the end count all connections.
 const crowdLimit = 1000
 
 // startProxies puts a proxy before every dependency, its faults in the chain and dormant.
@@ -116,15 +117,20 @@ func (t *trial) proxied(d *dependency, e proxy.Event) {
 	}
 }
 
-// bounded adds an event unless too many of its kind came from that dependency.
+// bounded adds an event unless too many of its kind came from that dependency, phase or fault, and says so once.
 func (t *trial) bounded(at time.Time, e timeline.Event) {
 	t.crowdMu.Lock()
-	key := string(e.Kind) + " " + e.Dependency
+	key := strings.Join([]string{string(e.Kind), e.Dependency, e.Phase, e.Fault}, " ")
 	t.crowd[key]++
-	over := t.crowd[key] > crowdLimit
+	n := t.crowd[key]
 	t.crowdMu.Unlock()
-	if !over {
+	switch {
+	case n <= crowdLimit:
 		t.recorder.AddAt(at, e)
+	case n == crowdLimit+1 && e.Kind != timeline.Connect && e.Kind != timeline.Accept && e.Kind != timeline.Close:
+		t.recorder.AddAt(at, timeline.Event{
+			Kind: timeline.MissingEvidence, Text: fmt.Sprintf("only the first %d events %s are kept", crowdLimit, strings.Join(strings.Fields(key), " of ")),
+		})
 	}
 }
 
@@ -135,6 +141,9 @@ func (t *trial) connecting(d *dependency) {
 
 // connects is connecting with the gate held.
 func (t *trial) connects(d *dependency) {
+	if t.gone {
+		return // a child that outlives it
+	}
 	t.apply(t.tracker.Connect(d.name))
 	t.injector.happened(moment{connect: d.name})
 }
@@ -195,8 +204,10 @@ func (t *trial) aimed(target netip.AddrPort) (d *dependency, direct bool) {
 // stranger notes an address that nobody declared, once.
 func (t *trial) stranger(target netip.AddrPort) {
 	t.crowdMu.Lock()
-	known := t.undeclared[target.String()] || len(t.undeclared) > crowdLimit
-	t.undeclared[target.String()] = true
+	known := t.undeclared[target.String()] || len(t.undeclared) >= crowdLimit
+	if !known {
+		t.undeclared[target.String()] = true
+	}
 	t.crowdMu.Unlock()
 	if known || target == t.suite.marks.address() || t.ownPort(target) {
 		return

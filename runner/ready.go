@@ -3,6 +3,7 @@ package runner
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -223,10 +224,18 @@ func (t *trial) saysDegraded(answer string) bool {
 	return json.Unmarshal([]byte(answer), &body) == nil && body.Status == "degraded"
 }
 
-// stillClaims asks the ready probe once more. A claim in the log can't be taken back.
+// dying is how long the end of a process may be noticed after its connections broke.
+const dying = 20 * time.Millisecond
+
+// stillClaims asks the ready probe once more. A claim in the log can't be taken back, but one who dies makes none.
 func (t *trial) stillClaims(ctx context.Context) (bool, string, error) {
 	if t.readyProbe == nil {
-		return true, "", nil
+		select {
+		case <-t.process.Done():
+			return false, "", errors.New("the service is gone")
+		case <-time.After(dying):
+			return true, "", nil
+		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, t.service.Ready.Timing().Timeout)
 	defer cancel()

@@ -49,6 +49,8 @@ type trial struct {
 	tracker    *phases.Tracker
 	injector   *injector
 	process    *process.Process // of the present incarnation
+	noted      *process.Process // whose exit is in the timeline
+	gone       bool             // the present incarnation has exited: what still comes is not the service's; gate held
 	logFile    *cappedFile
 	heard      time.Time       // when the service last said something; gate held
 	undeclared map[string]bool // targets already told
@@ -141,7 +143,7 @@ func (t *trial) prepareJudging(context.Context) error {
 }
 
 func (t *trial) recordFault(e timeline.Event) {
-	t.recorder.Add(e)
+	t.bounded(time.Now(), e)
 	what := "armed"
 	if e.Kind == timeline.FaultLifted {
 		what = "lifted"

@@ -1,0 +1,6 @@
+//go:build !linux
+
+package process
+
+// Busy is not known here.
+func (p *Process) Busy() bool { return false }
