@@ -14,6 +14,9 @@ import (
 
 // progress shows a run while it goes on: on a terminal one line per running trial, repainted; elsewhere, and with CI set, one
 // plain line per finished trial. Everything else that is written to stderr during a run goes through it, or it would be painted over.
+//
+// Who tells it something never waits for the terminal: a user who holds it (Ctrl-S) would hold the trials, and services would
+// look slow that are not.
 type progress struct {
 	w      io.Writer
 	screen screen // the zero screen: plain lines
@@ -21,12 +24,19 @@ type progress struct {
 
 	mu      sync.Mutex
 	running map[int]*trialLine
-	painted []int // the widths of the live lines
+	pending strings.Builder // lasting text that is not written yet
+	dropped int             // lines that were too many to wait
 	done    int
 	kept    string // the run's folder, with --keep
+
+	painted []int // the widths of the live lines; of the writer
+	news    chan struct{}
 	stop    chan struct{}
 	stopped chan struct{}
 }
+
+// maxPending bounds what waits for a terminal.
+const maxPending = 1 << 20
 
 // trialLine is what the live display knows of a running trial.
 type trialLine struct {
@@ -35,40 +45,41 @@ type trialLine struct {
 }
 
 func newProgress(d deps) *progress {
-	p := &progress{w: d.stderr, now: time.Now, running: map[int]*trialLine{}, stop: make(chan struct{}), stopped: make(chan struct{})}
+	p := &progress{
+		w: d.stderr, now: time.Now, running: map[int]*trialLine{},
+		news: make(chan struct{}, 1), stop: make(chan struct{}), stopped: make(chan struct{}),
+	}
 	if d.err.live(d) {
 		p.screen = d.err
 	}
-	go p.tick()
+	go p.write()
 	return p
 }
 
-// tick repaints the elapsed times.
-func (p *progress) tick() {
+// write writes what there is to write, and repaints the elapsed times.
+func (p *progress) write() {
 	defer close(p.stopped)
-	if !p.screen.there() {
-		return
-	}
 	ticker := time.NewTicker(200 * time.Millisecond)
 	defer ticker.Stop()
 	for {
 		select {
+		case <-p.news:
 		case <-ticker.C:
-			p.above("")
 		case <-p.stop:
 			return
 		}
+		p.flush()
 	}
 }
 
-// close removes the live lines.
+// close writes what is left and removes the live lines.
 func (p *progress) close() {
 	close(p.stop)
 	<-p.stopped
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	clear(p.running)
-	p.paint("")
+	p.mu.Unlock()
+	p.flush()
 }
 
 // on takes one step of the run.
@@ -100,7 +111,7 @@ func (p *progress) on(e runner.Progress) {
 	case runner.Finished:
 		clear(p.running)
 	}
-	p.paint(line)
+	p.add(line)
 }
 
 // step is a lasting line: what happened, and to what.
@@ -114,11 +125,11 @@ func verdictWord(v contracts.Verdict) string {
 	return strings.ToUpper(string(v))
 }
 
-// above writes lasting text, whole lines, above the live ones.
+// above has lasting text, whole lines, written above the live ones.
 func (p *progress) above(text string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.paint(text)
+	p.add(text)
 }
 
 // Write makes a progress the place for log lines.
@@ -127,23 +138,40 @@ func (p *progress) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// paint takes the live lines away, writes text, and paints them anew: in one write, so that nothing flickers.
-func (p *progress) paint(text string) {
-	if !p.screen.there() {
-		if text != "" {
-			_, _ = io.WriteString(p.w, text) // a display that nobody sees is no reason to stop a run
+// add leaves text to the writer. The lock is held.
+func (p *progress) add(text string) {
+	if p.pending.Len()+len(text) > maxPending {
+		p.dropped++
+	} else {
+		p.pending.WriteString(text)
+	}
+	select {
+	case p.news <- struct{}{}:
+	default: // it knows already
+	}
+}
+
+// flush takes the live lines away, writes the pending text, and paints them anew: in one write, so that nothing flickers.
+func (p *progress) flush() {
+	p.mu.Lock()
+	text := p.pending.String()
+	if p.dropped > 0 {
+		text += fmt.Sprintf("(%d lines are left out here: nobody took them)\n", p.dropped)
+	}
+	p.pending.Reset()
+	p.dropped = 0
+	if p.screen.there() {
+		width, height := p.screen.size()
+		text = p.erase(width) + text
+		p.painted = nil
+		for _, l := range p.lines(width-1, height-1) {
+			p.painted = append(p.painted, columnsOf(l))
+			text += l + "\n"
 		}
-		return
 	}
-	width, height := p.screen.size()
-	text = p.erase(width) + text
-	p.painted = nil
-	for _, l := range p.lines(width-1, height-1) {
-		p.painted = append(p.painted, columnsOf(l))
-		text += l + "\n"
-	}
+	p.mu.Unlock()
 	if text != "" {
-		_, _ = io.WriteString(p.w, text)
+		_, _ = io.WriteString(p.w, text) // a display that nobody sees is no reason to stop a run
 	}
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -14,21 +15,26 @@ import (
 	"github.com/chaos-startup/chaos/runner"
 )
 
-// display is a progress on a terminal of that size, whose clock stands still.
+// display is a progress on a terminal of that size, whose clock stands still and which repaints only when something happens.
 func display(width, height int) (*progress, *bytes.Buffer, *emulator) {
 	var out bytes.Buffer
 	now := time.Unix(1000, 0)
 	p := &progress{
-		w: &out, now: func() time.Time { return now }, running: map[int]*trialLine{}, stop: make(chan struct{}), stopped: make(chan struct{}),
+		w: &out, now: func() time.Time { return now }, running: map[int]*trialLine{}, news: make(chan struct{}, 1), stop: make(chan struct{}), stopped: make(chan struct{}),
 		screen: screen{size: func() (int, int) { return width, height }},
 	}
-	go p.tick()
+	close(p.stopped) // there is no writer: the test calls flush
 	return p, &out, &emulator{width: width}
 }
 
 func TestLiveLines(t *testing.T) {
 	p, out, e := display(60, 24)
-	show := func() []string { e.feed(out.String()); out.Reset(); return e.screen() }
+	show := func() []string {
+		p.flush()
+		e.feed(out.String())
+		out.Reset()
+		return e.screen()
+	}
 	p.on(runner.Progress{Kind: runner.DependencyUp, Title: "redis", Text: "Redis 7 at 127.0.0.1:1"})
 	p.on(runner.Progress{Kind: runner.TrialStarted, Trial: 0, Total: 2, Title: "redis refuses"})
 	p.on(runner.Progress{Kind: runner.TrialStarted, Trial: 1, Total: 2, Title: strings.Repeat("a long title ", 10)})
@@ -45,6 +51,7 @@ func TestLiveLines(t *testing.T) {
 	require.Len(t, lines, 4)
 	assert.Equal(t, []string{"a log line", "FAIL          [1/2] redis refuses (1.50s)"}, lines[1:3])
 	p.close()
+	p.screen = screen{} // nothing is written by show after close
 	assert.Equal(t, []string{"up            redis: Redis 7 at 127.0.0.1:1", "a log line", "FAIL          [1/2] redis refuses (1.50s)"}, show(), "the live lines are gone")
 	assert.Empty(t, e.strange)
 }
@@ -53,6 +60,7 @@ func TestLiveLinesFitTheTerminal(t *testing.T) {
 	p, out, e := display(40, 6)
 	for i := range 50 {
 		p.on(runner.Progress{Kind: runner.TrialStarted, Trial: i, Total: 50, Title: fmt.Sprintf("%d \u4e2d\u6587 %s", i, strings.Repeat("x", 200))})
+		p.flush()
 	}
 	e.feed(out.String())
 	lines := e.screen()
@@ -63,9 +71,9 @@ func TestLiveLinesFitTheTerminal(t *testing.T) {
 	}
 	for i := range 50 {
 		p.on(runner.Progress{Kind: runner.TrialDone, Trial: i, Total: 50, Title: "t", Verdict: contracts.Pass})
+		p.flush()
 	}
 	p.close()
-	out.Next(out.Len() - out.Len())
 	e = &emulator{width: 40}
 	e.feed(out.String())
 	assert.Len(t, e.screen(), 50, "a line for each that is done, and no other")
@@ -78,9 +86,10 @@ func TestLiveLinesInAWindowThatBecomesNarrow(t *testing.T) {
 	p.screen.size = func() (int, int) { return width, 24 }
 	p.on(runner.Progress{Kind: runner.TrialStarted, Trial: 0, Total: 1, Title: strings.Repeat("wide ", 30)})
 	p.on(runner.Progress{Kind: runner.TrialFault, Trial: 0, Text: strings.Repeat("long ", 30)})
+	p.flush()
 	width = 30
 	out.Reset()
-	p.above("")
+	p.flush()
 	assert.True(t, strings.HasPrefix(out.String(), "\x1b[3A\r\x1b[J"), "79 columns take three rows of 30: %q", out.String())
 	p.close()
 }
@@ -116,4 +125,32 @@ func TestCut(t *testing.T) {
 	assert.Equal(t, "..", cut("abcde", 2))
 	assert.Empty(t, cut("abcde", 0))
 	assert.Equal(t, "\u4e2d...", cut("\u4e2d\u6587\u5b57", 5), "wide letters take two columns")
+}
+
+// TestHeldTerminal: whoever tells something goes on although nobody takes it, and most of it is there in the end.
+func TestHeldTerminal(t *testing.T) {
+	r, w := io.Pipe()
+	d := deps{stderr: w, env: func(string) (string, bool) { return "", false }}
+	p := newProgress(d)
+	p.above("first\n")
+	line := strings.Repeat("x", 1023) + "\n"
+	for range 3000 {
+		p.above(line)
+	}
+	for i := range 3000 {
+		p.on(runner.Progress{Kind: runner.TrialDone, Trial: i, Total: 3000, Title: "t", Verdict: contracts.Pass})
+	}
+	var got []byte
+	read := make(chan error)
+	go func() {
+		var err error
+		got, err = io.ReadAll(r)
+		read <- err
+	}()
+	p.close()
+	require.NoError(t, w.Close())
+	require.NoError(t, <-read)
+	assert.True(t, strings.HasPrefix(string(got), "first\n"))
+	assert.LessOrEqual(t, len(got), 2*maxPending)
+	assert.Regexp(t, `\(\d+ lines are left out here: nobody took them\)\n$`, string(got))
 }
