@@ -37,8 +37,9 @@ func (t *trace) endsByItself(c ending) finding {
 	}
 	r := t.runAt(bite)
 	exit := r.exit
-	if exit < bite {
-		exit = -1
+	if exit >= 0 && exit < bite {
+		return t.undecided(c.rule, "let the fault come on earlier, or the service look at the connection that it makes", []int{exit, bite},
+			"it %s at %s, before %s", exitWords(t.ev[exit].Code, t.ev[exit].Signal), Millis(t.ms(exit)), t.biteAt(bite))
 	}
 	to := exit
 	if to < 0 {

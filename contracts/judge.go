@@ -21,8 +21,12 @@ func Judge(s Spec, events []timeline.Event) Judgment {
 	if f := t.escaped(); f.state != Held {
 		return judgment(Inconclusive, f, kept)
 	}
+	trouble := t.upstreamTrouble()
 	if f := t.vacuous(); f.state != Held {
-		if kept.state == Violated {
+		switch {
+		case kept.state == Violated && trouble.state != Held && !provenAnyway(kept):
+			return judgment(Inconclusive, trouble, f, kept)
+		case kept.state == Violated:
 			return judgment(Fail, kept, f)
 		}
 		return judgment(Inconclusive, f, kept)
@@ -33,7 +37,6 @@ func Judge(s Spec, events []timeline.Event) Judgment {
 		expected = t.expect(s.Expect)
 	}
 	both := merge(expected, kept)
-	trouble := t.upstreamTrouble()
 	switch {
 	case both.state == Violated && s.Control:
 		return judgment(Fail, trouble, both)

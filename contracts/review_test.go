@@ -1,0 +1,32 @@
+package contracts
+
+import (
+	"testing"
+
+	"github.com/chaos-startup/chaos/timeline"
+)
+
+// A dependency that is really gone excuses what only takes time also where the fault met nothing.
+func TestTroubleExcusesAlsoWhereNothingBit(t *testing.T) {
+	spec := refused(Expectation{Recover: &Recover{Within: seconds(1)}})
+	spec.Invariants.StartupBudget = true
+	trouble := timeline.Event{MS: 100, Kind: timeline.UpstreamError, Dependency: "postgres", Error: "connection refused"}
+	lying := spec
+	lying.Invariants.NoFalseReady = true
+	runCases(t, []judgeCase{
+		{"hung on it", spec, tl(exec(0), trouble, budget(30000), observed(30000)), Inconclusive, "upstream", "postgres itself could not be reached"},
+		{"hung by itself", spec, tl(exec(0), budget(30000), observed(30000)), Fail, "startup_budget", ""},
+		{"a lie is still a lie", lying, tl(exec(0), trouble, claims(200), fails(210, thread, "x"), observed(300)), Fail, "no_false_ready", ""},
+	})
+}
+
+// A proxy may notice that a fault met a connection when its service has exited already: that is no service which did not end.
+func TestExitBeforeTheBite(t *testing.T) {
+	spec := refused(Expectation{FailFast: &FailFast{Within: seconds(1)}})
+	runCases(t, []judgeCase{
+		{"exit, then bite", spec, tl(exec(0), armed(1, "f1"), exits(20, 1), bite(20.1, "f1"), observed(21)), Inconclusive, "fail_fast", "before"},
+		{"exit, then bite, then a restart", spec, tl(exec(0), armed(1, "f1"), exits(20, 1), bite(20.1, "f1"), restarts(21, 2), exec(30), exits(1200, 1), observed(1500)),
+			Inconclusive, "fail_fast", "before"},
+		{"bite, then exit", spec, tl(exec(0), armed(1, "f1"), bite(20, "f1"), exits(20.1, 1), observed(21)), Pass, "fail_fast", ""},
+	})
+}
