@@ -167,3 +167,29 @@ experiments:
 		assert.Contains(t, fmt.Sprint(r.EvidenceMissing), "phase.begin", trial.Title)
 	}
 }
+
+// A connection that was made before the phase is an open one in it, however late the proxy gets round to accept it.
+func TestAConnectionMadeJustBeforeThePhaseIsOpenInIt(t *testing.T) {
+	needsInterceptor(t)
+	l := newLab(t)
+	r := l.run(`
+service:
+  command: '${var.program} phase one + phase two + open a ${echo} + phase three + ask a three + open b ${echo} + ask b three + phase four + ready ok + wait'
+experiments:
+  - name: refuse
+    inject: [{on: echo, during: three, fault: refuse}]
+    expect: tolerate
+    repeat: 20
+  - name: accept_close
+    inject: [{on: echo, during: three, fault: accept_close}]
+    expect: tolerate
+    repeat: 20
+`)
+	for _, name := range []string{"refuse", "accept_close"} {
+		for _, trial := range trials(r, name) {
+			verdict(t, trial, contracts.Pass, "")
+			assert.Contains(t, told(t, trial, "ask a three"), "ok", show(trial))
+			assert.NotContains(t, told(t, trial, "ask b three"), "ok", show(trial))
+		}
+	}
+}
