@@ -76,6 +76,7 @@ func (t *trace) excuse(p proof, i int, degraded bool) string {
 	from, to := t.endMS(), t.endMS()
 	if i >= 0 {
 		from, to = t.began(i), t.ms(i)
+		degraded = degraded && t.ev[i].Result != "ready" // it said so when it claimed, and does not any more
 	}
 	found := ""
 	for _, dep := range p.Needs {

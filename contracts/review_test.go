@@ -30,3 +30,20 @@ func TestExitBeforeTheBite(t *testing.T) {
 		{"bite, then exit", spec, tl(exec(0), armed(1, "f1"), bite(20, "f1"), exits(20.1, 1), observed(21)), Pass, "fail_fast", ""},
 	})
 }
+
+// A service that was degraded and says that it is not any more has no excuse left once the fault is over.
+func TestNoExcuseForWhoIsNoLongerDegraded(t *testing.T) {
+	spec := optional(Expectation{Recover: &Recover{Within: seconds(5)}})
+	spec.Invariants.NoFalseReady = true
+	spec.Readiness = append(spec.Readiness, Proof{Name: "counts", Needs: []string{"clickhouse"}})
+	after := fails(900, "counts", "no table")
+	events := func(says string) []timeline.Event {
+		after.Result = says
+		return tl(exec(0), armed(1, "f1"), bite(20, "f1"), claimsDegraded(300), holds(310, thread), fails(320, "counts", "refused"), lift(500, "f1"), holds(890, thread), after, observed(2000))
+	}
+	runCases(t, []judgeCase{
+		{"still degraded", spec, events("degraded"), Pass, "recover", ""},
+		{"it does not say", spec, events(""), Pass, "recover", ""},
+		{"says ready", spec, events("ready"), Fail, "recover", "counts"},
+	})
+}

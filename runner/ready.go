@@ -310,11 +310,18 @@ func (t *trial) attempt(ctx context.Context, p proof) (ok, claimed bool) {
 	if err != nil {
 		e.Error = t.suite.mask(err.Error())
 		var lost error
-		claimed, _, lost = t.stillClaims(ctx)
+		var answer string
+		claimed, answer, lost = t.stillClaims(ctx)
 		if ctx.Err() != nil {
 			return false, false
 		}
 		e.Claimed = claimed
+		if claimed && t.readyProbe != nil {
+			e.Result = "ready"
+			if t.saysDegraded(answer) {
+				e.Result = "degraded"
+			}
+		}
 		t.recorder.AddAt(ended, e)
 		if !claimed {
 			t.unclaim(lost)

@@ -53,7 +53,7 @@ const (
 	// ReadyLost: the claim was taken back: the ready probe says no again. Error: what it said.
 	ReadyLost Kind = "ready.lost"
 	// Proof: one attempt of one proof under readiness. Name, OK, Error, Claimed (the service still claimed to be ready
-	// right after the attempt), Count["took_ms"].
+	// right after the attempt), Result (of one that failed while it did: what its ready answer says then, ready or degraded), Count["took_ms"].
 	Proof Kind = "proof"
 	// Budget: the service's budget was over while it was neither ready nor gone. Text.
 	Budget Kind = "budget"
