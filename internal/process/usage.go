@@ -13,8 +13,6 @@ type Usage struct {
 	PeakRSS int64
 	// Children counts the processes besides the main one.
 	Children int
-	// Sockets are the open TCP sockets, each once, also when it is shared.
-	Sockets []Socket
 }
 
 // Socket is one TCP socket; State is the kernel's name, such as ESTABLISHED,

@@ -18,39 +18,62 @@ import (
 // Usage reads the present figures of the service and its children from /proc.
 // It fails once the main process has exited.
 func (p *Process) Usage() (Usage, error) {
-	if p.exited() {
-		return Usage{}, fmt.Errorf("read the usage of process %d: it has exited", p.pid)
-	}
-	s, err := readStat(p.pid)
+	members, err := p.members()
 	if err != nil {
 		return Usage{}, fmt.Errorf("read the usage of process %d: %w", p.pid, err)
 	}
-	u := Usage{Threads: s.threads}
-	sockets, err := u.add(p.pid)
-	if err != nil {
-		return Usage{}, fmt.Errorf("read the usage of process %d: %w", p.pid, err)
-	}
-	for _, m := range p.family.learn() {
-		s, err := readStat(m.pid)
-		if err != nil {
+	var u Usage
+	for i, s := range members {
+		if err := u.add(s.pid); err != nil {
+			if i == 0 {
+				return Usage{}, fmt.Errorf("read the usage of process %d: %w", p.pid, err)
+			}
 			continue // it has ended meanwhile
 		}
-		u.Children++
 		u.Threads += s.threads
-		more, err := u.add(m.pid)
-		if err != nil {
-			continue
-		}
-		for inode := range more {
-			sockets[inode] = true
-		}
 	}
+	u.Children = len(members) - 1
 	p.peak.sample(u.PeakRSS)
-	u.Sockets, err = openSockets(p.pid, sockets)
-	if err != nil {
-		return Usage{}, fmt.Errorf("read the sockets of process %d: %w", p.pid, err)
-	}
 	return u, nil
+}
+
+// Sockets lists the open TCP sockets of the service and its children, each
+// once, also when it is shared. It reads every TCP socket of the machine, which
+// takes a millisecond for each few hundred of them.
+func (p *Process) Sockets() ([]Socket, error) {
+	members, err := p.members()
+	if err != nil {
+		return nil, fmt.Errorf("read the sockets of process %d: %w", p.pid, err)
+	}
+	inodes := map[uint64]bool{}
+	for i, s := range members {
+		if err := socketInodes(s.pid, inodes); err != nil && i == 0 {
+			return nil, fmt.Errorf("read the sockets of process %d: %w", p.pid, err)
+		}
+	}
+	found, err := openSockets(p.pid, inodes)
+	if err != nil {
+		return nil, fmt.Errorf("read the sockets of process %d: %w", p.pid, err)
+	}
+	return found, nil
+}
+
+// members are the main process, first, and its children.
+func (p *Process) members() ([]procStat, error) {
+	if p.exited() {
+		return nil, errors.New("it has exited")
+	}
+	main, err := readStat(p.pid)
+	if err != nil {
+		return nil, err
+	}
+	members := []procStat{main}
+	for _, m := range p.family.learn() {
+		if s, err := readStat(m.pid); err == nil {
+			members = append(members, s)
+		}
+	}
+	return members, nil
 }
 
 // samplePeak notes the peak of a service that is about to end.
@@ -60,21 +83,29 @@ func (p *Process) samplePeak() {
 	}
 }
 
-// add counts one process and returns the inodes of its sockets.
-func (u *Usage) add(pid int) (map[uint64]bool, error) {
+// add counts one process.
+func (u *Usage) add(pid int) error {
 	rss, high, err := memory(pid)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	folder := "/proc/" + strconv.Itoa(pid) + "/fd"
-	fds, err := numericNames(folder)
+	fds, err := numericNames("/proc/" + strconv.Itoa(pid) + "/fd")
 	if err != nil {
-		return nil, err
+		return err
 	}
 	u.RSS += rss
 	u.PeakRSS = max(u.PeakRSS, high)
 	u.FDs += len(fds)
-	inodes := map[uint64]bool{}
+	return nil
+}
+
+// socketInodes adds the inodes of the sockets of one process.
+func socketInodes(pid int, inodes map[uint64]bool) error {
+	folder := "/proc/" + strconv.Itoa(pid) + "/fd"
+	fds, err := numericNames(folder)
+	if err != nil {
+		return err
+	}
 	for _, fd := range fds {
 		link, err := os.Readlink(folder + "/" + strconv.Itoa(fd))
 		if err != nil {
@@ -86,7 +117,7 @@ func (u *Usage) add(pid int) (map[uint64]bool, error) {
 			}
 		}
 	}
-	return inodes, nil
+	return nil
 }
 
 // memory reads the present and the largest resident set, in bytes.

@@ -13,3 +13,8 @@ func (p *Process) Usage() (Usage, error) {
 }
 
 func (p *Process) samplePeak() {}
+
+// Sockets needs /proc, and fails here.
+func (p *Process) Sockets() ([]Socket, error) {
+	return nil, fmt.Errorf("read the sockets of process %d: %w (they are read from /proc, on Linux)", p.pid, errors.ErrUnsupported)
+}
