@@ -53,9 +53,12 @@ func (t *trial) observe(ctx context.Context) error {
 
 const processGone = "the process is gone"
 
-// standing is how long a service that has shown everything must still be there: one that claims to be ready and dies of what it does next is
-// not ready.
-const standing = 50 * time.Millisecond
+// A service that claims to be ready and dies of what it does next is not ready: its claim must stand as long as it took to come, within
+// these bounds. So a loaded machine, where everything takes longer, gives it longer, and a quick service costs no time.
+const (
+	standAtLeast = 5 * time.Millisecond
+	standAtMost  = 100 * time.Millisecond
+)
 
 // maxStanding bounds how often that is prolonged because it still works on something.
 const maxStanding = 20
@@ -90,14 +93,14 @@ func (t *trial) await(ctx context.Context, budget *deadline) string {
 			budget.late, budget.over = true, time.After(t.afterReady())
 		case <-t.woken:
 			if settled = nil; t.settled() {
-				settled = time.After(standing)
+				settled = time.After(t.mustStand())
 			}
 		case <-settled:
 			if t.isGone() {
 				return processGone // at the same instant: select takes either
 			}
 			if stood++; stood < maxStanding && t.process.Busy() {
-				settled = time.After(standing)
+				settled = time.After(t.mustStand())
 				continue
 			}
 			return "it is ready and every fault is over"
@@ -124,6 +127,13 @@ func (t *trial) afterReady() time.Duration {
 		longest += max(p.timing.Within, p.timing.Timeout)
 	}
 	return longest + 2*proofWindow
+}
+
+// mustStand is how much longer the claim must stand.
+func (t *trial) mustStand() time.Duration {
+	since := t.claims.since()
+	took := since.Sub(t.process.Started())
+	return time.Until(since.Add(min(max(took, standAtLeast), standAtMost)))
 }
 
 // settled says whether a ready service has shown all that it will show.

@@ -31,6 +31,7 @@ type proof struct {
 type claims struct {
 	mu       sync.Mutex
 	stands   bool          // it claims to be ready
+	came     time.Time     // since when
 	done     bool          // the proofs ran to their end
 	lifts    int64         // how many faults had been lifted when they began
 	asked    chan struct{} // prove once more
@@ -43,12 +44,20 @@ func (c *claims) standing() bool {
 	return c.stands
 }
 
+func (c *claims) since() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.came
+}
+
 // claim notes a claim and says whether it is new.
 func (c *claims) claim() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	was := c.stands
-	c.stands = true
+	if c.stands = true; !was {
+		c.came = time.Now()
+	}
 	if !was && c.claimedC != nil {
 		close(c.claimedC)
 		c.claimedC = nil
