@@ -24,6 +24,7 @@ const (
 type conn struct {
 	p      *Proxy
 	number int
+	letIn  time.Time // by Connect; zero: unknown
 	client *net.TCPConn
 	server *net.TCPConn // nil until dialled, or when it must stay silent
 	under  []atomic.Bool
@@ -41,9 +42,9 @@ type conn struct {
 }
 
 // serve treats one accepted connection from its admission to its end.
-func (p *Proxy) serve(client *net.TCPConn) {
+func (p *Proxy) serve(client *net.TCPConn, number int, letIn time.Time) {
 	c := &conn{
-		p: p, number: int(p.numbers.Add(1)), client: client, done: make(chan struct{}),
+		p: p, number: number, letIn: letIn, client: client, done: make(chan struct{}),
 		under: make([]atomic.Bool, len(p.faults)), met: make([]atomic.Bool, len(p.faults)),
 	}
 	p.tell(Event{Kind: Accepted, Connection: c.number, At: time.Now()})
@@ -88,11 +89,8 @@ func (p *Proxy) admit(c *conn) (decisive *fault, resets []resetting, ok bool) {
 	}
 	p.accepted++
 	p.conns[c] = struct{}{}
-	if p.onTheirWay() > 0 {
-		p.coming = p.coming[1:]
-	}
 	for _, f := range p.faults {
-		if !f.on() || f.early() && !f.meetsOpen() {
+		if !f.on() || f.early(c) && !f.meetsOpen() {
 			continue // it was open already when the fault came on
 		}
 		if !p.meets(f, c) {

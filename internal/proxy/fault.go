@@ -22,7 +22,6 @@ type fault struct {
 	taken  int         // connections that are or were under it, for Connections
 	bitten bool        // since it was armed
 	late   int         // connections that Connect counted already and that are not accepted yet
-	before int         // connections that Connect let in before it came on and that are not accepted yet
 
 	hit   atomic.Int64
 	bytes atomic.Int64
@@ -81,14 +80,9 @@ func (f *fault) meetsOpen() bool {
 	return f.b.Open != faults.LeaveOpen || f.b.Lift != faults.GoOn || f.b.Filter != nil || f.b.Stock != nil
 }
 
-// early says whether the next connection that is accepted was let in by Connect before the fault came on, and forgets that one. Proxy locked.
-func (f *fault) early() bool {
-	if f.before == 0 || time.Since(f.state.Load().since) > underWay {
-		return false
-	}
-	f.before--
-	return true
-}
+// early says whether c was let in by Connect before the fault came on. The proxy may get round to accept it only then, but to its service it
+// was open.
+func (f *fault) early(c *conn) bool { return !c.letIn.IsZero() && c.letIn.Before(f.state.Load().since) }
 
 // Arm makes the fault come on. Open connections are treated in the order in which they came. It never blocks; arming what is armed does nothing.
 func (p *Proxy) Arm(id string) {
@@ -143,7 +137,6 @@ func (p *Proxy) turnOn(f *fault) func() {
 		}
 	}
 	f.set(true, time.Now())
-	f.before = p.onTheirWay()
 	st := f.state.Load()
 	p.listeners()
 	p.turn(f, f.b.Cycle.Down, func() func() { return p.turnOff(f) })
@@ -243,6 +236,19 @@ func (p *Proxy) bite(f *fault, connection int, first bool, bytes int, text strin
 
 // underWay is how long a connection that Connect let in may take until it is accepted. One that never comes (its caller died) is forgotten then.
 const underWay = time.Second
+
+// expected returns when Connect let in the connection that was accepted next, and forgets it; the zero time: Connect knows nothing of it. They
+// are accepted in the order in which they were let in.
+func (p *Proxy) expected() time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.onTheirWay() == 0 {
+		return time.Time{}
+	}
+	at := p.coming[0]
+	p.coming = p.coming[1:]
+	return at
+}
 
 // onTheirWay counts the connections that Connect let in and that are not accepted yet. Proxy locked.
 func (p *Proxy) onTheirWay() int {

@@ -98,7 +98,8 @@ func (p *Proxy) acceptLoop(l *listener) {
 			}
 		}
 		pause = time.Millisecond
-		p.work.Go(func() { p.serve(c) })
+		number, letIn := int(p.numbers.Add(1)), p.expected() // here, where their order is known
+		p.work.Go(func() { p.serve(c, number, letIn) })
 	}
 }
 
