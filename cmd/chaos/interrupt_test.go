@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/chaos-startup/chaos/contracts"
+	"github.com/chaos-startup/chaos/internal/servers"
 )
 
 // stage brings a run to a point where it stays until the test goes on.
@@ -153,4 +154,25 @@ func TestKilled(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestKilledWithRealServers: installed servers run as other users and start processes of their own; they go, too.
+func TestKilledWithRealServers(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []string{"redis", "postgres"} {
+		if _, ok := servers.Find(kind); !ok {
+			if os.Getenv("CHAOS_REQUIRE_SERVERS") == "1" {
+				t.Fatalf("CHAOS_REQUIRE_SERVERS=1, and there is no %s", kind)
+			}
+			t.Skipf("there is no %s", kind)
+		}
+	}
+	l := newLab(t, "", "phases:", "  db: {protocol: postgres, server: postgres}\nphases:")
+	require.NoError(t, os.Chmod(filepath.Dir(l.tmp), 0o755)) // other users must pass
+	l.start("run", "lab.yaml", "--servers", "real")
+	l.await("started")
+	require.Greater(t, len(l.processes()), 6, "chaos, its guardian, the service, Redis, PostgreSQL and its workers: %v", l.commands())
+	l.signal(syscall.SIGKILL)
+	l.code()
+	l.eventually("the guardian cleans up", l.clean)
 }

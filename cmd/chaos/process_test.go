@@ -195,7 +195,8 @@ func (l *lab) held() []string {
 	return taken
 }
 
-// processes finds everything that came from the run: the folder for temporary files is in the environment of all.
+// processes finds everything that came from the run: its folder for temporary files is in the environment of all, or, for servers
+// that write over theirs, above where they work.
 func (l *lab) processes() []int {
 	entries, err := os.ReadDir("/proc")
 	require.NoError(l.t, err)
@@ -206,7 +207,8 @@ func (l *lab) processes() []int {
 			continue
 		}
 		environ, err := os.ReadFile(filepath.Join("/proc", e.Name(), "environ"))
-		if err == nil && slices.Contains(strings.Split(string(environ), "\x00"), "TMPDIR="+l.tmp) {
+		works, _ := os.Readlink(filepath.Join("/proc", e.Name(), "cwd"))
+		if err == nil && bytes.Contains(environ, []byte("="+l.tmp)) || strings.HasPrefix(works, l.tmp+"/") {
 			found = append(found, pid)
 		}
 	}
