@@ -1,12 +1,15 @@
 package main
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"os/signal"
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // ends are the steps about its own end.
@@ -23,8 +26,9 @@ func (s *service) ends() map[string]func([]string) error {
 		"deaf": func([]string) error { signal.Ignore(syscall.SIGTERM); return nil },
 		"hang": func([]string) error { select {} },
 		// bell: like wait, but it rings when it is told to stop, and then goes on.
-		"bell":  func(a []string) error { return waitForTerm(strings.Join(a, " ")) },
-		"child": func(a []string) error { return child(strings.Join(a, " ")) },
+		"bell":    func(a []string) error { return waitForTerm(strings.Join(a, " ")) },
+		"child":   func(a []string) error { return child(strings.Join(a, " ")) },
+		"measure": func(a []string) error { return measure(a) },
 		// once: takes the rest only the first time; the file named says whether it was there.
 		"once": func(a []string) error { return once(a) },
 	}
@@ -51,6 +55,21 @@ func child(text string) error {
 	cmd := exec.Command(self, "deaf", "+", "ring", text, "+", "hang")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	return cmd.Start()
+}
+
+// measure runs a command and prints "measured MILLISECONDS MAX_RSS_BYTES EXIT_CODE". The kernel counts what its parent holds as the command's
+// own, so that a small program like this one must be the parent.
+func measure(argv []string) error {
+	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd.Stderr = os.Stderr
+	began := time.Now()
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		return err
+	}
+	used := cmd.ProcessState.SysUsage().(*syscall.Rusage)
+	return say(fmt.Sprintf("measured %d %d %d", time.Since(began).Milliseconds(), used.Maxrss<<10, cmd.ProcessState.ExitCode()))
 }
 
 // once exits with the code the first time, as told by a file that it leaves behind.
