@@ -101,7 +101,7 @@ readiness:
   - {name: alive, tcp: {address: '127.0.0.1:${port.http}'}}
 experiments:
   - name: for
-    inject: [{on: echo, during: one, for: 150ms, fault: refuse}]
+    inject: [{on: echo, during: one, for: 500ms, fault: refuse}]
     expect: {recover: {within: 10s}}
   - name: until ready
     inject: [{on: echo, from: start, until: ready, fault: {latency: 1ms}}]
@@ -115,7 +115,7 @@ experiments:
 	assert.Equal(t, "+f1 *f1 -f1", faultOrder(trial))
 	f := trial.Faults[0]
 	require.NotNil(t, f.LiftedMS)
-	assert.GreaterOrEqual(t, *f.LiftedMS-*f.ArmedMS, 150.0)
+	assert.GreaterOrEqual(t, *f.LiftedMS-*f.ArmedMS, 500.0)
 	assert.False(t, f.LiftedAtEnd)
 	assert.Greater(t, *trial.Outcome.ReadyMS, *f.LiftedMS)
 	verdict(t, only(t, r, "until ready"), contracts.Pass, "tolerate")
@@ -139,13 +139,13 @@ service:
   command: '${var.program} phase one + retry a ${echo} + phase two + ready ok + wait'
 experiments:
   - name: flap
-    inject: [{on: echo, from: start, for: 5s, fault: {flap: {up: 10s, down: 100ms}}}]
+    inject: [{on: echo, from: start, for: 5s, fault: {flap: {up: 10s, down: 700ms}}}]
     expect: {any_of: [tolerate, recover]}
 `)
 	trial := only(t, r, "flap")
 	verdict(t, trial, contracts.Pass, "")
 	assert.NotEqual(t, "ok 1", told(t, trial, "retry a"), "it was down at first")
-	assert.Greater(t, trial.Faults[0].ConnectionsHit, 1)
+	assert.Positive(t, trial.Faults[0].ConnectionsHit)
 }
 
 // The runner plays the orchestrator: it starts again what exits, as the policy says.
@@ -156,11 +156,11 @@ service:
   command: '${var.program} phase one + open a ${echo} + must + phase two + ready ok + wait'
 experiments:
   - name: never
-    inject: [{on: echo, from: start, for: 300ms, fault: refuse}]
+    inject: [{on: echo, from: start, for: 800ms, fault: refuse}]
     expect: fail_fast
   - name: on-failure
     service: {restart: {policy: on-failure, max: 50, backoff: 20ms, max_backoff: 40ms}}
-    inject: [{on: echo, from: start, for: 300ms, fault: refuse}]
+    inject: [{on: echo, from: start, for: 800ms, fault: refuse}]
     expect: {recover: {within: 10s, restarts: 50}}
   - name: too often
     service: {restart: {policy: on-failure, max: 2, backoff: 1ms}}
