@@ -37,7 +37,7 @@ experiments: [{name: a, inject: [{on: echo, from: start, fault: refuse}], expect
 `, 0},
 	{"dependencies", "dependency", `
 dependencies:
-  echo: {command: '${var.program} ring dependency + deaf + hang', env: {LAB: '${var.mark}', BELL: '${var.bell}'}}
+  echo: {command: '${var.program} ring dependency + hang', env: {LAB: '${var.mark}', BELL: '${var.bell}'}}
 service:
   command: '${var.program} wait'
 experiments: [{name: a, inject: [{on: echo, from: start, fault: refuse}], expect: fail_fast}]

@@ -106,7 +106,7 @@ func TestUnstable(t *testing.T) {
 		r := l.run(`
 service:
   command: '${var.program} open a ${echo} + ask a hi + unless ${trial} t3 ready ok + wait'
-  budget: 3s
+  budget: 2s
 experiments:
   - name: now and then
     inject: [{on: echo, from: start, fault: {latency: 1ms}}]

@@ -139,7 +139,7 @@ service:
   command: '${var.program} phase one + retry a ${echo} + phase two + ready ok + wait'
 experiments:
   - name: flap
-    inject: [{on: echo, from: start, for: 5s, fault: {flap: {up: 10s, down: 700ms}}}]
+    inject: [{on: echo, from: start, for: 1500ms, fault: {flap: {up: 10s, down: 700ms}}}]
     expect: {any_of: [tolerate, recover]}
 `)
 	trial := only(t, r, "flap")
