@@ -13,7 +13,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -381,10 +380,4 @@ func needsInterceptor(t testing.TB) {
 		}
 		t.Skipf("this test needs the connect interceptor: %v", err)
 	}
-}
-
-// eventually is for what another process does at its own pace.
-func eventually(t testing.TB, what string, f func() bool) {
-	t.Helper()
-	require.Eventually(t, f, 20*time.Second, 10*time.Millisecond, what)
 }

@@ -21,6 +21,10 @@ const crowdLimit = 1000
 
 // startProxies puts a proxy before every dependency, its faults in the chain and dormant.
 func (t *trial) startProxies(ctx context.Context) error {
+	if err := t.suite.intercepting; err != nil && t.plan.Service.Interpose == "connect" {
+		return fmt.Errorf("service.interpose: connect needs the connect interceptor (chaos doctor): %w: give the service ${DEPENDENCY} as address, "+
+			"with interpose: address", err)
+	}
 	for i, spec := range t.plan.Dependencies {
 		up := t.suite.upstreams[i]
 		if err := up.failure(); err != nil {
