@@ -74,13 +74,18 @@ func notify(text string) error {
 	if err != nil {
 		return err
 	}
-	_, err = c.Write([]byte(text))
-	return err
+	if _, err = c.Write([]byte(text)); err != nil {
+		return err
+	}
+	return c.Close()
 }
 
 func mark(name string) error {
 	answer, err := http.Post(os.Getenv("CHAOS_MARK_URL")+"/"+name, "", nil)
 	if err != nil {
+		return err
+	}
+	if err := answer.Body.Close(); err != nil {
 		return err
 	}
 	return say("mark " + name + " " + answer.Status)

@@ -56,6 +56,13 @@ func (s *service) take(name string, args []string) error {
 		}
 		return s.take(args[2], args[3:])
 	}
+	if name == "many" { // many N STEP...: the step, N times
+		n, err := strconv.Atoi(args[0])
+		for i := 0; i < n && err == nil; i++ {
+			err = s.take(args[1], args[2:])
+		}
+		return err
+	}
 	for _, group := range []map[string]func([]string) error{s.words(), s.network(), s.claims(), s.ends()} {
 		if f, ok := group[name]; ok {
 			return f(args)
