@@ -42,6 +42,7 @@ type upstream struct {
 func (s *suite) startDependencies(ctx context.Context) error {
 	list := s.plan.File.Dependencies
 	s.upstreams = make([]*upstream, len(list))
+	s.watch(s.marker, 0) // before they start: what they start in turn must not be missed
 	errs := make([]error, len(list))
 	var wg sync.WaitGroup
 	for i, d := range list {

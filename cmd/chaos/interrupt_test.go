@@ -65,6 +65,7 @@ func TestInterrupted(t *testing.T) {
 				l.start("run", "lab.yaml", "--servers", "standin", "--parallel", "1", "--json", "report.json", "--junit", "junit.xml")
 				held := s.reach(l)
 				l.signal(sig)
+				l.eventually("it takes the signal", func() bool { return strings.Contains(l.err.String(), "interrupted: ") })
 				go l.answerAll(held)
 				assert.Equal(t, code, l.code(), "stdout:\n%s\nstderr:\n%s", &l.out, &l.err)
 				l.requireClean()

@@ -32,8 +32,8 @@ func watch(ctx context.Context, d deps, tell func(string)) (context.Context, *in
 				if i.got.Swap(code) != 0 {
 					d.leave(int(code))
 				}
-				tell("interrupted: lifting every fault and stopping what was started; once more to leave at once")
 				cancel(errors.New("interrupted"))
+				tell("interrupted: lifting every fault and stopping what was started; once more to leave at once")
 			case <-i.quit:
 				return
 			}

@@ -95,6 +95,42 @@ func TestTheGuardianCleansUpAfterAKilledRunner(t *testing.T) {
 	}
 }
 
+// A process that is on its way to its next program has no environment for a
+// moment. The guardian waits until it can be told whose it is.
+func TestTheGuardianWaitsForThoseWhoAreExecuting(t *testing.T) {
+	marker := "executing-" + randomName()
+	orders, w, err := os.Pipe()
+	require.NoError(t, err)
+	hold, release, err := os.Pipe()
+	require.NoError(t, err)
+	victim := exec.Command("/bin/sh", "-c", "read line; exec env "+MarkerVariable+"="+marker+" sleep 1000")
+	victim.Env, victim.Stdin, victim.SysProcAttr = []string{}, hold, &syscall.SysProcAttr{Setsid: true}
+	ended := make(chan error, 1)
+	guard := exec.Command(os.Args[0])
+	guard.Env, guard.Stdin, guard.Stderr = append(os.Environ(), playVariable+"=guardian"), orders, os.Stderr
+	require.NoError(t, guard.Start())
+	require.NoError(t, victim.Start()) // after the guardian: nobody belongs to the run who is older
+	t.Cleanup(func() { _ = victim.Process.Kill() })
+	closeAll(orders, hold)
+	_, err = w.WriteString(`{"watch":"` + marker + `"}` + "\n")
+	require.NoError(t, err)
+	require.True(t, executing(victim.Process.Pid))
+	require.NoError(t, w.Close()) // the runner is gone
+	go func() { ended <- guard.Wait() }()
+	select {
+	case <-ended:
+		require.FailNow(t, "the guardian does not wait")
+	case <-time.After(300 * time.Millisecond): // it has had a look, or it has one later
+	}
+	_, err = release.WriteString("go\n")
+	require.NoError(t, err)
+	require.NoError(t, <-ended)
+	var status *exec.ExitError
+	require.ErrorAs(t, victim.Wait(), &status)
+	assert.Equal(t, syscall.SIGKILL, status.Sys().(syscall.WaitStatus).Signal(), "the guardian killed it")
+	closeAll(release)
+}
+
 func startGuard(t *testing.T) *Guard {
 	t.Helper()
 	self, err := os.Executable()

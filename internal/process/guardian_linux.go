@@ -7,8 +7,14 @@ import (
 	"time"
 )
 
-// cleaning is how long the guardian tries to kill what is left.
-const cleaning = 30 * time.Second
+const (
+	// cleaning is how long the guardian tries to kill what is left.
+	cleaning = 30 * time.Second
+	// deciding is how long it waits for processes to get an environment.
+	deciding = 3 * time.Second
+	// glance is the pause between two looks at them.
+	glance = 5 * time.Millisecond
+)
 
 // group is a watched process group, told from a later one of the same number
 // by its leader.
@@ -45,18 +51,22 @@ func (g *guardian) killAll() error {
 	if err != nil {
 		return fmt.Errorf("clean up after the runner: %w", err)
 	}
-	deadline := time.Now().Add(cleaning)
+	begun := time.Now()
 	for empty := 0; empty < 2; {
-		victims, err := g.victims(self)
+		victims, undecided, err := g.victims(self)
 		if err != nil {
 			return fmt.Errorf("clean up after the runner: %w", err)
+		}
+		if len(victims) == 0 && undecided && time.Since(begun) < deciding {
+			time.Sleep(glance) // nothing tells when an exec is done
+			continue
 		}
 		if len(victims) == 0 {
 			empty++
 			continue
 		}
 		empty = 0
-		if time.Now().After(deadline) {
+		if time.Since(begun) > cleaning {
 			return fmt.Errorf("clean up after the runner: %d processes could not be killed, %d among them", len(victims), victims[0].pid)
 		}
 		kill(victims)
@@ -65,23 +75,26 @@ func (g *guardian) killAll() error {
 }
 
 // victims finds who belongs to a watched marker or group. Nobody does who is
-// older than the guardian, which was there first.
-func (g *guardian) victims(self procStat) ([]member, error) {
+// older than the guardian, which was there first. undecided: somebody is there
+// who can't be told yet.
+func (g *guardian) victims(self procStat) (found []member, undecided bool, err error) {
 	pids, err := allPIDs()
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	var found []member
 	for _, pid := range pids {
 		s, err := readStat(pid)
 		if err != nil || s.gone() || pid == self.pid || s.start < self.start {
 			continue
 		}
-		if g.ofMarker(pid) || g.ofGroup(s) {
+		switch {
+		case g.ofMarker(pid) || g.ofGroup(s):
 			found = append(found, member{pid: pid, start: s.start})
+		case executing(pid):
+			undecided = true
 		}
 	}
-	return found, nil
+	return found, undecided, nil
 }
 
 func (g *guardian) ofMarker(pid int) bool {

@@ -164,6 +164,19 @@ func markerOf(pid int) (marker string, known bool) {
 	return "", known
 }
 
+// executing tells whether a process is on its way from one program to the
+// next: for a moment it has no environment, and nobody can tell whose it is.
+// One that has none for good looks the same; kernel threads have no program.
+func executing(pid int) bool {
+	folder := "/proc/" + strconv.Itoa(pid)
+	b, err := os.ReadFile(folder + "/environ") // #nosec G304 -- /proc
+	if err != nil || len(b) > 0 {
+		return false
+	}
+	_, err = os.Readlink(folder + "/exe")
+	return err == nil
+}
+
 // cmdline is the command line of a process, for people to read.
 func cmdline(pid int) string {
 	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cmdline") // #nosec G304 -- /proc
