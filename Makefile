@@ -41,7 +41,7 @@ bench: ## phase exactness, overhead, interceptor and proxy figures: the table of
 	sh tools/bench.sh
 
 docs: ## write the generated documents and the schema again
-	$(GO) test ./cmd/chaos ./experiments ./faults ./probes ./phases ./examples/smd -run 'Docs|Schema|Golden' -update
+	$(GO) test -count=1 ./cmd/chaos ./experiments ./faults ./probes ./phases -run 'Docs|GoldenReference|GoldenSchema' -update
 
 vuln: ## needs the vulnerability database, which not every network reaches
 	$(GO) run $(VULN) $(PKGS)
