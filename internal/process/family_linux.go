@@ -9,6 +9,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// decidingOrphans is how long an orphan may take to get an environment, so that
+// it can be told whose it is.
+const decidingOrphans = time.Second
+
 // member is one process of a family, alive when it was seen.
 type member struct {
 	pid   int
@@ -30,6 +34,9 @@ type family struct {
 	mainDone bool
 	noGroup  int // how often nobody was found in the group after the main process
 	known    map[int]uint64
+	// undecided: an orphan was there at the last look who could not be told
+	// yet, as it was executing its program.
+	undecided bool
 }
 
 func newFamily(main int, marker string) *family {
@@ -53,6 +60,7 @@ func (f *family) learn() []member {
 	t := newTree()
 	var found []member
 	inGroup := false
+	f.undecided = false
 	roots := t.children(unix.Getpid())
 	if !f.mainDone {
 		found = f.descend(t, f.main, found)
@@ -70,6 +78,7 @@ func (f *family) learn() []member {
 			continue
 		}
 		if !f.mine(s) {
+			f.undecided = f.undecided || executing(pid)
 			continue
 		}
 		inGroup = inGroup || s.pgid == f.main
@@ -137,9 +146,13 @@ func (f *family) collect(s procStat) {
 func (f *family) end(settle, limit time.Duration) ([]Survivor, error) {
 	var survivors []Survivor
 	seen := map[member]bool{}
-	deadline := time.Now().Add(limit)
+	begun := time.Now()
 	for empty := 0; empty < 2; {
 		members := f.learn()
+		if len(members) == 0 && f.doubtful() && time.Since(begun) < decidingOrphans {
+			time.Sleep(glance) // nothing tells when an exec is done
+			continue
+		}
 		if len(members) == 0 {
 			empty++
 			continue
@@ -156,12 +169,18 @@ func (f *family) end(settle, limit time.Duration) ([]Survivor, error) {
 				survivors = append(survivors, Survivor{PID: m.pid, Cmdline: cmdline(m.pid)})
 			}
 		}
-		if time.Now().After(deadline) {
+		if time.Since(begun) > limit {
 			return survivors, fmt.Errorf("end the service: %d processes could not be killed (%v)", len(members), survivors)
 		}
 		kill(members)
 	}
 	return survivors, nil
+}
+
+func (f *family) doubtful() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.undecided
 }
 
 // kill kills the members and waits a little for their end.

@@ -103,7 +103,7 @@ func TestTheGuardianWaitsForThoseWhoAreExecuting(t *testing.T) {
 	require.NoError(t, err)
 	hold, release, err := os.Pipe()
 	require.NoError(t, err)
-	victim := exec.Command("/bin/sh", "-c", "read line; exec env "+MarkerVariable+"="+marker+" sleep 1000")
+	victim := exec.Command("/bin/sh", "-c", "read line; export "+MarkerVariable+"="+marker+"; exec sleep 60")
 	victim.Env, victim.Stdin, victim.SysProcAttr = []string{}, hold, &syscall.SysProcAttr{Setsid: true}
 	ended := make(chan error, 1)
 	guard := exec.Command(os.Args[0])

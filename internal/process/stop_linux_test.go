@@ -2,8 +2,10 @@ package process
 
 import (
 	"context"
+	"errors"
 	"net"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -111,6 +113,34 @@ func TestSurvivorsAreFoundAndKilled(t *testing.T) {
 
 // Children that follow the main process are not called survivors, even if they
 // need a moment longer.
+// An orphan that is just executing its program has no environment: it is found once it can be told.
+func TestSurvivorsWhoAreExecuting(t *testing.T) {
+	folder := t.TempDir()
+	fifo := filepath.Join(folder, "go")
+	require.NoError(t, unix.Mkfifo(fifo, 0o600))
+	orphan := ": > ready; read line < go; export " + MarkerVariable + "=executing-orphan; exec sleep 60"
+	p := start(t, Spec{
+		Argv: []string{"/bin/sh", "-c", "setsid env -i /bin/sh -c '" + orphan + "' & until [ -e ready ]; do sleep 0.01; done"},
+		Dir:  folder, Env: []string{"PATH=" + os.Getenv("PATH")}, Marker: "executing-orphan",
+	})
+	done(t, p)
+	stopped := make(chan Stopped, 1)
+	go func() { stopped <- p.Stop(context.Background(), syscall.SIGKILL, 0) }()
+	select {
+	case s := <-stopped:
+		require.FailNow(t, "it does not wait for the orphan", "%+v", s)
+	case <-time.After(100 * time.Millisecond): // it has had a look, or it has one later
+	}
+	release, err := os.OpenFile(fifo, os.O_WRONLY, 0)
+	require.NoError(t, err)
+	_, err = release.WriteString("go\n")
+	require.NoError(t, errors.Join(err, release.Close()))
+	s := <-stopped
+	require.NoError(t, s.Err)
+	require.Len(t, s.Survivors, 1)
+	assert.Contains(t, s.Survivors[0].Cmdline, "sleep")
+}
+
 func TestChildrenThatFollowAreNoSurvivors(t *testing.T) {
 	spec := Spec{Argv: []string{"sh", "-c", "sleep 1000 & echo ready; wait"}, Env: []string{"PATH=" + os.Getenv("PATH")}}
 	lines := record(&spec)
