@@ -12,9 +12,15 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files and the generated documents anew")
 
+const raceVariable, raceOptions = "GORACE", "atexit_sleep_ms=10"
+
 // TestMain makes two programs of this test binary that scripts and tests start as real processes: chaos itself, and a service with
 // the weaknesses that the tests ask for.
 func TestMain(m *testing.M) {
+	// A program under the race detector waits for a second at its end, and these tests start hundreds.
+	if err := os.Setenv(raceVariable, raceOptions); err != nil {
+		panic(err)
+	}
 	testscript.Main(leakChecked{m}, map[string]func(){"chaos": main, "svc": service})
 }
 

@@ -16,6 +16,7 @@ func setup(env *testscript.Env) error {
 	for _, name := range []string{"CI", "NO_COLOR", "TERM"} {
 		env.Setenv(name, "")
 	}
+	env.Setenv(raceVariable, raceOptions)
 	chaos, err := exec.LookPath("chaos")
 	if err != nil {
 		return err
