@@ -10,7 +10,8 @@ VULN = golang.org/x/vuln/cmd/govulncheck@v1.1.4
 .PHONY: test install vet lint race archtest fuzz experiments bench docs build vuln
 
 test: install ## install the servers that the tests use, then run every test
-	CHAOS_REQUIRE_SERVERS=1 $(GO) test $(PKGS)
+	$(GO) build $(PKGS)
+	CHAOS_REQUIRE_SERVERS=1 $(GO) test -p 1 $(PKGS)
 
 install: ## PostgreSQL, Redis and ClickHouse, if they are not there
 	sh tools/install-servers.sh
@@ -25,7 +26,8 @@ lint: ## golangci-lint with staticcheck and gosec
 	$(LINT) run $(PKGS)
 
 race: ## every test again under the race detector
-	CHAOS_REQUIRE_SERVERS=1 $(GO) test -race $(PKGS)
+	$(GO) build -race $(PKGS)
+	CHAOS_REQUIRE_SERVERS=1 $(GO) test -race -p 1 $(PKGS)
 
 archtest: ## import rules, package comments, file sizes
 	$(GO) test -count=1 ./internal/archtest
