@@ -24,6 +24,17 @@ type Behaviour struct {
 	Filter    func(direction Direction, random *rand.Rand) Filter
 	BitesEnd  bool // the end of a stream that passes Filter counts as a bite; else only bytes do
 	BytesPass bool // Filter lets bytes pass untouched: they are no bite, but its Close and Reset are
+	// Converse makes what takes part in the protocol of one connection; nil: the fault does not speak. It is called once for each connection.
+	// whole says that it will be there from the connection's first byte on.
+	Converse func(random *rand.Rand, whole bool) Conversation
+
+	// Hang leaves the SYN of new connections unanswered. After the lift they connect when their kernel asks again.
+	Hang bool
+	// Late is how long an accepted connection is left alone before it reaches the dependency; nil: not at all.
+	Late func(random *rand.Rand) time.Duration
+	// Cap lets that many connections be open at a time; the fault is for those beyond. 0: it is for all.
+	Cap int
+
 	// Stock names a toxic of Toxiproxy that the bytes pass instead of a Filter; nil: none.
 	Stock *Stock
 }
@@ -110,6 +121,8 @@ type Link interface {
 	Wait(t time.Time) bool
 	// Began is when the fault came on for this connection: armed, or accepted if that was later.
 	Began() time.Time
+	// Open is how many connections of the dependency are open now, this one included.
+	Open() int
 	// Close ends the whole connection in order (FIN to both sides); Reset ends it with RST.
 	Close()
 	Reset()

@@ -8,6 +8,9 @@ type Kind struct {
 	Example string  // one inject entry, in YAML
 	Params  []Param // the first is the one that a single value sets (`latency: 3s`)
 
+	// Protocols are those of a dependency that the fault can speak, in the words of `protocol:`; nil: any.
+	Protocols []string
+
 	// Behave makes the behaviour from a Spec of this kind that Parse accepted.
 	Behave func(Spec) Behaviour
 

@@ -17,6 +17,7 @@ type fakeLink struct {
 	lifted chan struct{}
 	gone   chan struct{}
 	began  time.Time
+	open   int // connections of the dependency
 
 	mu     sync.Mutex
 	out    []arrival
@@ -192,6 +193,8 @@ func (l *fakeLink) Pass(c Chunk) {
 }
 
 func (l *fakeLink) Began() time.Time { return l.began }
+
+func (l *fakeLink) Open() int { return l.open }
 func (l *fakeLink) Close()           { l.end("close") }
 func (l *fakeLink) Reset()           { l.end("reset") }
 

@@ -185,6 +185,9 @@ func (l *link) Began() time.Time {
 	return l.state.since
 }
 
+// Open implements faults.Link.
+func (l *link) Open() int { return l.t.c.p.Stats().Open }
+
 // Close implements faults.Link.
 func (l *link) Close() { l.end(&l.queue().closes, "closed by ") }
 
