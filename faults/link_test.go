@@ -195,8 +195,8 @@ func (l *fakeLink) Pass(c Chunk) {
 func (l *fakeLink) Began() time.Time { return l.began }
 
 func (l *fakeLink) Open() int { return l.open }
-func (l *fakeLink) Close()           { l.end("close") }
-func (l *fakeLink) Reset()           { l.end("reset") }
+func (l *fakeLink) Close()    { l.end("close") }
+func (l *fakeLink) Reset()    { l.end("reset") }
 
 func (l *fakeLink) end(how string) {
 	l.mu.Lock()
