@@ -34,9 +34,6 @@ type Behaviour struct {
 	Late func(random *rand.Rand) time.Duration
 	// Cap lets that many connections be open at a time; the fault is for those beyond. 0: it is for all.
 	Cap int
-
-	// Stock names a toxic of Toxiproxy that the bytes pass instead of a Filter; nil: none.
-	Stock *Stock
 }
 
 // Accept is what a newly accepted connection meets.
@@ -71,13 +68,6 @@ const (
 
 // Cycle makes a fault come and go while it is on: first Down (it acts), then Up (it does not), and so on.
 type Cycle struct{ Up, Down time.Duration }
-
-// Stock is a toxic of Toxiproxy by its own name and JSON attributes.
-type Stock struct {
-	Type       string
-	Attributes map[string]any
-	Direction  Direction
-}
 
 // Direction of traffic, in Toxiproxy's words: Upstream is what the service sends, Downstream what the dependency answers.
 type Direction int

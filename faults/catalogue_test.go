@@ -79,7 +79,8 @@ func does(b Behaviour) string {
 		set  bool
 		name string
 	}{{b.Refuse != 0, "refuse"}, {b.Accept != LetIn, "accept"}, {b.Open != LeaveOpen, "open"}, {b.After != 0, "after"}, {b.Lift != GoOn, "lift"},
-		{b.Cycle != Cycle{}, "cycle"}, {b.Connect != nil, "connect"}, {b.Filter != nil, "filter"}, {b.Stock != nil, "stock"}} {
+		{b.Cycle != Cycle{}, "cycle"}, {b.Connect != nil, "connect"}, {b.Filter != nil, "filter"}, {b.Converse != nil, "converse"},
+		{b.Hang, "hang"}, {b.Late != nil, "late"}, {b.Cap != 0, "cap"}} {
 		if part.set {
 			s += " " + part.name
 		}
@@ -125,6 +126,7 @@ func TestBehaviours(t *testing.T) {
 		{"latency", map[string]any{"connect": true}, " connect filter", func(b Behaviour) bool {
 			return b.Connect(rand.New(rand.NewPCG(1, 2))) == 100*time.Millisecond
 		}},
+		{"bandwidth", map[string]any{"rate": 12, "direction": "both"}, " filter", func(b Behaviour) bool { return only(b, Both) }},
 		{"slow_close", nil, " filter", func(b Behaviour) bool { return only(b, Downstream) && b.BitesEnd && b.BytesPass }},
 		{"limit_data", nil, " filter", func(b Behaviour) bool { return only(b, Downstream) && b.BytesPass }},
 	} {
@@ -142,11 +144,6 @@ func only(b Behaviour, want Direction) bool {
 		}
 	}
 	return true
-}
-
-func TestStock(t *testing.T) {
-	b := behaviour(t, "bandwidth", map[string]any{"rate": 12, "direction": "both"})
-	assert.Equal(t, &Stock{Type: "bandwidth", Direction: Both, Attributes: map[string]any{"rate": int64(12)}}, b.Stock)
 }
 
 func TestDirection(t *testing.T) {

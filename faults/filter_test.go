@@ -317,3 +317,36 @@ func TestSlicerLiftedInTheMiddleLosesNothing(t *testing.T) {
 	})
 	assert.Len(t, l.out, 3)
 }
+
+// TestBandwidthIsExact: whatever the sizes of the chunks, the last byte comes when a line of that rate has sent them all, and none before its time.
+func TestBandwidthIsExact(t *testing.T) {
+	for _, rate := range []int{1, 10, 1000, 100_000} {
+		f := filter(t, "bandwidth", rate, Downstream)
+		total := 0
+		l := onLink(t, f, func(l *fakeLink) {
+			for _, n := range []int{1, 999, 32 << 10, 7, 1000} {
+				l.send(strings.Repeat("x", n))
+				total += n
+			}
+			elapse(time.Hour)
+		})
+		sent := 0
+		for _, a := range l.out {
+			sent += len(a.data)
+			takes := time.Duration(float64(sent) / float64(rate*1000) * float64(time.Second))
+			assert.InDelta(t, takes.Seconds(), a.at.Seconds(), 1e-6, "%d KB/s: byte %d", rate, sent)
+		}
+		assert.Equal(t, total, sent)
+	}
+}
+
+// TestBandwidthGivesNoCredit: what was not sent while nothing came is lost, as on a real line.
+func TestBandwidthGivesNoCredit(t *testing.T) {
+	f := filter(t, "bandwidth", 1, Downstream)
+	l := onLink(t, f, func(l *fakeLink) {
+		elapse(time.Minute)
+		l.send("0123456789")
+		elapse(time.Minute)
+	})
+	assert.Equal(t, time.Minute+10*time.Millisecond, l.out[len(l.out)-1].at)
+}

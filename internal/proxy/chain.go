@@ -1,218 +1,342 @@
 package proxy
 
 import (
-	"errors"
-	"fmt"
-	"strings"
 	"sync"
 	"time"
 
-	toxiproxy "github.com/Shopify/toxiproxy/v2"
 	"github.com/Shopify/toxiproxy/v2/stream"
 	"github.com/Shopify/toxiproxy/v2/toxics"
-	"github.com/rs/zerolog"
-	"github.com/rs/zerolog/log"
 
 	"github.com/chaos-startup/chaos/faults"
 )
 
-// The names of our toxics in Toxiproxy's registry.
-const (
-	gateType     = "chaos_gate"
-	faultType    = "chaos_fault"
-	bufferedType = "chaos_fault_buffered"
-)
+// chainRead is how much one chunk holds at the most, as in Toxiproxy.
+const chainRead = 32 << 10
 
-// chunkBuffer is how many chunks wait before a filter that needs true arrival times (as Toxiproxy's latency toxic has it).
-const chunkBuffer = 1024
+var chainBuffers = sync.Pool{New: func() any { return new([chainRead]byte) }}
 
-var register sync.Once
+// chunk is what passes a chain. No Data is the end of the stream; Data without a byte is a mark, with which a half learns that
+// everything before it has left the chain.
+type chunk = stream.StreamChunk
 
-// registerToxics adds our toxics to Toxiproxy's registry, which the process has once, and silences the global logger that
-// its bandwidth toxic writes to.
-func registerToxics() {
-	register.Do(func() {
-		log.Logger = zerolog.Nop()
-		toxics.Register(gateType, new(gateToxic))
-		toxics.Register(faultType, new(faultToxic))
-		toxics.Register(bufferedType, new(bufferedFaultToxic))
-	})
+func newMark() *chunk               { return &chunk{Data: []byte{}} }
+func isMark(c *chunk) bool          { return c.Data != nil && len(c.Data) == 0 }
+func bytesOf(c *chunk) faults.Chunk { return faults.Chunk{Data: c.Data, At: c.Timestamp} }
+
+// chain is what the bytes of a connection pass while a fault that treats them is on: a row of Toxiproxy's toxics for each direction. It is a
+// link of our own, because Toxiproxy's waits for running toxics when it adds one, and releases what they hold: here one is put between the last and
+// the sender without touching either. A toxic stays in its chain when its fault is lifted, dormant; the chain ends when both
+// directions have left it.
+type chain struct {
+	c    *conn
+	done chan struct{} // closed when it is no longer used
+	work sync.WaitGroup
+
+	// proxy locked
+	stages map[*meeting]bool
+	inside int // halves that use it
+	acting int // faults that treat bytes right now: what they hold must not be lost
+
+	mu    sync.Mutex
+	rows  [2]row        // by faults.Direction
+	grown chan struct{} // closed when a stage was added: look at the outputs again
 }
 
-// pump lets both directions run through chains of their own and returns when the connection has ended.
-func (c *conn) pump() {
-	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
-	chain := toxiproxy.NewProxy(server, c.p.c.Name, "", c.p.c.Upstream)
-	for _, d := range []faults.Direction{faults.Upstream, faults.Downstream} {
-		if err := c.equip(chain, d); err != nil {
-			c.p.tell(Event{Kind: Panic, Connection: c.number, At: time.Now(), Err: err})
-			c.reset("chaos failed")
-			return
-		}
-	}
-	up := &source{c: c, from: c.client, ahead: c.queues[0], client: true, ended: make(chan struct{})}
-	down := &source{c: c, from: c.server, ahead: c.queues[1], ended: make(chan struct{})}
-	var sending sync.WaitGroup
-	for i, q := range c.queues {
-		sending.Go(func() {
-			if !q.run() {
-				if c.silent.Load() && !c.clientGone.Load() {
-					<-c.done // what could not be sent to the dead is no news to the service
-				}
-				c.delivered(q)
-				c.reset([]string{"reset by the service", "reset by the dependency"}[i])
-			} else if q.closes.Load() {
-				c.closeOrderly("closed")
-			}
-		})
-	}
-	chain.Toxics.StartLink(server, "up", up, c.queues[0], stream.Upstream)
-	chain.Toxics.StartLink(server, "down", down, c.queues[1], stream.Downstream)
-	sending.Wait()
-	<-up.ended
-	<-down.ended
+// row is the stages of one direction.
+type row struct {
+	first chan<- *chunk     // into the first stage, or to the sender
+	last  *toxics.ToxicStub // whose output goes to the sender; nil: there is none
+	out   chan *chunk       // to the sender
 }
 
-// equip builds the chain of one direction: the gate, then every fault that may touch its bytes, all dormant.
-func (c *conn) equip(chain *toxiproxy.Proxy, d faults.Direction) error {
-	gate, err := add(chain, gateType, "gate", d)
-	if err != nil {
-		return err
+// newChain makes a chain with a stage for each fault that concerns the connection now, in their order. Proxy locked.
+func newChain(c *conn) *chain {
+	ch := &chain{c: c, done: make(chan struct{}), stages: map[*meeting]bool{}, grown: make(chan struct{})}
+	for d := range ch.rows {
+		out := make(chan *chunk)
+		ch.rows[d] = row{first: out, out: out}
 	}
-	gate.(*gateToxic).bind(c, d)
 	for _, f := range c.p.faults {
-		t := faultToxic{c: c, f: f}
-		if d == faults.Downstream {
-			t.d = 1
-		}
-		if f.b.Filter != nil {
-			t.filter = f.b.Filter(d, f.random(c.number, uint64(d))) // #nosec G115 -- 0 or 1
-		}
-		if f.b.Stock != nil && f.b.Stock.Direction.Covers(d) {
-			t.stock = f.b.Stock
-		}
-		if t.filter == nil && t.stock == nil {
-			continue
-		}
-		kind := faultType
-		if t.filter != nil && t.filter.Buffer() > 0 {
-			kind = bufferedType
-		}
-		toxic, err := add(chain, kind, f.ID, d)
-		if err != nil {
-			return err
-		}
-		switch bound := toxic.(type) {
-		case *faultToxic:
-			*bound = t
-		case *bufferedFaultToxic:
-			bound.faultToxic = t
-		}
-		c.p.work.Add(1)
-	}
-	return nil
-}
-
-// add puts a toxic of one of our types into a chain that has no link yet, and returns it to be bound.
-func add(chain *toxiproxy.Proxy, kind, name string, d faults.Direction) (toxics.Toxic, error) {
-	side := "downstream"
-	if d == faults.Upstream {
-		side = "upstream"
-	}
-	spec := fmt.Sprintf(`{"type":%q,"name":%q,"stream":%q,"toxicity":1,"attributes":{}}`, kind, name+"_"+side, side)
-	wrapper, err := chain.Toxics.AddToxicJson(strings.NewReader(spec))
-	if err != nil {
-		return nil, fmt.Errorf("build the chain of %s: %w", name, err)
-	}
-	return wrapper.Toxic, nil
-}
-
-// gateToxic is the first of every chain: it asks the gate before a chunk goes on, and looks for what watches wait for.
-type gateToxic struct {
-	c       *conn
-	watches []Watch
-	tail    []byte
-}
-
-const watchWindow = 4096
-
-func (g *gateToxic) bind(c *conn, d faults.Direction) {
-	g.c = c
-	for _, w := range c.p.c.Watches {
-		if w.Upstream == (d == faults.Upstream) {
-			g.watches = append(g.watches, w)
+		if m := c.meetings[f]; m != nil && m.counted {
+			ch.ensure(m)
 		}
 	}
-	c.p.work.Add(1)
+	return ch
 }
 
-// Pipe passes chunks until the stream ends or the connection is gone.
-func (g *gateToxic) Pipe(stub *toxics.ToxicStub) {
-	defer g.c.p.work.Done()
-	defer leave(stub)
-	defer g.c.recovered()
-	for {
-		select {
-		case chunk := <-stub.Input:
-			if g.c.silent.Load() {
-				if chunk == nil {
-					<-g.c.done
-					return
-				}
-				continue
-			}
-			if chunk == nil {
-				return
-			}
-			g.c.p.gate()
-			g.watch(chunk.Data)
-			select {
-			case stub.Output <- chunk:
-			case <-g.c.done:
-				return
-			}
-		case <-g.c.done:
-			return
-		case <-stub.Interrupt:
-			return
-		}
-	}
-}
-
-// watch runs every watch whose pattern is completed by data.
-func (g *gateToxic) watch(data []byte) {
-	if len(g.watches) == 0 {
+// ensure puts a fault at the end of the chain, unless it is in it. Proxy locked.
+func (ch *chain) ensure(m *meeting) {
+	if ch.stages[m] {
 		return
 	}
-	before := len(g.tail)
-	window := append(g.tail, data...)
-	for _, w := range g.watches {
-		for _, at := range w.Pattern.FindAllIndex(window, -1) {
-			if at[1] > before {
-				w.Do()
-				break
+	ch.stages[m] = true
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	for _, d := range []faults.Direction{faults.Upstream, faults.Downstream} {
+		if filter := m.filters[d]; filter != nil {
+			s := &stage{ch: ch, m: m, d: d, filter: filter}
+			s.stub = ch.append(d, filter.Buffer())
+			ch.start(s.stub, s)
+		}
+	}
+	if m.talk != nil {
+		t := &talkStage{ch: ch, m: m}
+		for _, d := range []faults.Direction{faults.Upstream, faults.Downstream} {
+			t.stubs[d] = ch.append(d, 0)
+		}
+		ch.start(t.stubs[faults.Upstream], t)
+	}
+	close(ch.grown)
+	ch.grown = make(chan struct{})
+}
+
+// append makes room for a toxic between the last one and the sender. Chain locked.
+func (ch *chain) append(d faults.Direction, buffer int) *toxics.ToxicStub {
+	r, in := &ch.rows[d], make(chan *chunk, buffer)
+	stub := toxics.NewToxicStub(in, r.out)
+	if r.last == nil {
+		r.first = in
+	} else {
+		r.last.Output = in
+	}
+	r.last = stub
+	return stub
+}
+
+func (ch *chain) start(stub *toxics.ToxicStub, toxic toxics.Toxic) {
+	ch.work.Add(1)
+	ch.c.p.work.Add(1)
+	go func() {
+		defer ch.c.p.work.Done()
+		defer ch.work.Done()
+		defer ch.c.recovered()
+		stub.Run(&toxics.ToxicWrapper{Toxic: toxic, Toxicity: 1})
+	}()
+}
+
+// begin says whether a fault may treat bytes: not in a chain that has ended. Until finish the chain does not end.
+func (ch *chain) begin() bool {
+	ch.c.p.mu.Lock()
+	defer ch.c.p.mu.Unlock()
+	if ch.c.chain != ch {
+		return false
+	}
+	ch.acting++
+	return true
+}
+
+func (ch *chain) finish() {
+	ch.c.p.mu.Lock()
+	defer ch.c.p.mu.Unlock()
+	ch.acting--
+}
+
+// output returns where a stub passes chunks on to (a stage may have come between), and what is closed when that changes.
+func (ch *chain) output(stub *toxics.ToxicStub) (out chan<- *chunk, grown <-chan struct{}) {
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	return stub.Output, ch.grown
+}
+
+// input is output for the half that reads.
+func (ch *chain) input(d faults.Direction) (in chan<- *chunk, grown <-chan struct{}) {
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	return ch.rows[d].first, ch.grown
+}
+
+// pass sends a chunk on from a stub. It is false when the connection is gone.
+func (ch *chain) pass(stub *toxics.ToxicStub, c *chunk) bool {
+	for {
+		out, grown := ch.output(stub)
+		select {
+		case out <- c:
+			return true
+		case <-grown:
+		case <-ch.c.done:
+			return false
+		}
+	}
+}
+
+// enter gives a half the connection's chain.
+func (h *half) enter() *chain {
+	c := h.c
+	c.p.mu.Lock()
+	defer c.p.mu.Unlock()
+	if c.chain == nil {
+		c.chain = newChain(c)
+	}
+	c.chain.inside++
+	return c.chain
+}
+
+// leave gives it back, and ends it if nobody needs it.
+func (ch *chain) leave() {
+	c := ch.c
+	c.p.mu.Lock()
+	ch.inside--
+	last := ch.inside == 0 && ch.acting == 0 && c.active.Load() == 0 || c.ended()
+	if last && c.chain == ch {
+		c.chain = nil
+		close(ch.done)
+	}
+	c.p.mu.Unlock()
+	if last && !c.ended() {
+		ch.work.Wait()
+	}
+}
+
+// slow lets the direction pass the chain until it ended (true) or must be looked at again.
+func (h *half) slow() (over bool) {
+	ch := h.enter()
+	defer ch.leave()
+	stop, sent := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(sent)
+		defer h.c.recovered()
+		h.send(ch.rows[h.d].out, stop)
+	}()
+	over = h.feed(ch) && h.arrived(sent)
+	close(stop)
+	<-sent
+	return over && !h.c.ended()
+}
+
+// arrived waits until the end of the stream has come through the chain. It is false when the connection ended, or died, before.
+func (h *half) arrived(sent <-chan struct{}) bool {
+	for {
+		select {
+		case <-sent:
+			return true
+		case <-h.c.done:
+			return false
+		case <-h.woken:
+			if h.c.silent.Load() {
+				return false
 			}
 		}
 	}
-	g.tail = append(g.tail[:0], window[max(0, len(window)-watchWindow):]...)
 }
 
-// leave ends a toxic: what still comes is drained until the end of the stream, or Toxiproxy's goroutines would wait for ever.
-func leave(stub *toxics.ToxicStub) {
-	stub.Close()
-	for chunk := range stub.Input {
-		if chunk == nil {
+// feed reads and gives to the chain. It returns true behind the end of the stream, and false when the direction has left the chain, or the
+// connection ended.
+func (h *half) feed(ch *chain) (over bool) {
+	buf := chainBuffers.Get().(*[chainRead]byte)
+	defer chainBuffers.Put(buf)
+	for {
+		if data := h.carry; data != nil {
+			h.carry = nil
+			if !h.give(ch, &chunk{Data: data, Timestamp: time.Now()}) {
+				return false
+			}
+			continue
+		}
+		if h.c.active.Load() == 0 || h.c.silent.Load() || h.c.ended() {
+			if !h.mayBeFast() || h.drained(ch) {
+				return false
+			}
+		}
+		n, err := h.from.Read(buf[:])
+		if n > 0 {
+			at := time.Now()
+			data := append([]byte(nil), buf[:n]...)
+			h.examine(data)
+			if !h.give(ch, &chunk{Data: data, Timestamp: at}) {
+				return false
+			}
+		}
+		if err != nil && !h.stopped(err) {
+			return h.give(ch, &chunk{Timestamp: time.Now()})
+		}
+	}
+}
+
+// give passes a chunk into the chain. It is false when the connection is gone, or dead.
+func (h *half) give(ch *chain, c *chunk) bool {
+	for {
+		in, grown := ch.input(h.d)
+		select {
+		case in <- c:
+			return true
+		case <-grown:
+		case <-h.woken:
+			if h.c.silent.Load() {
+				return false
+			}
+		case <-h.c.done:
+			return false
+		}
+	}
+}
+
+// drained sends a mark through the chain and waits for it: true says that the chain holds nothing of the direction any more. A fault that comes
+// on meanwhile ends the attempt.
+func (h *half) drained(ch *chain) bool {
+	mark := newMark()
+	if !h.give(ch, mark) {
+		return false
+	}
+	for {
+		select {
+		case c := <-h.flushed:
+			if c == mark {
+				return true
+			}
+		case <-h.woken:
+			if !h.mayBeFast() {
+				return false
+			}
+		case <-h.c.done:
+			return false
+		}
+	}
+}
+
+// send writes what comes out of the chain, until the direction ended or the half leaves the chain.
+func (h *half) send(out <-chan *chunk, stop <-chan struct{}) {
+	for {
+		select {
+		case c := <-out:
+			if !h.write(c) {
+				return
+			}
+		case <-stop:
+			return
+		case <-h.c.done:
+			for h.c.flushing() { // what has come through is still sent
+				select {
+				case c := <-out:
+					if !h.write(c) {
+						return
+					}
+				default:
+					return
+				}
+			}
 			return
 		}
 	}
 }
 
-// recovered turns a panic of a toxic into an event and ends that connection only.
-func (c *conn) recovered() {
-	if r := recover(); r != nil {
-		c.p.tell(Event{Kind: Panic, Connection: c.number, At: time.Now(), Err: fmt.Errorf("panic in a link: %v", r)})
-		c.reset("chaos failed")
+// write sends one chunk; false: it was the last.
+func (h *half) write(c *chunk) bool {
+	switch {
+	case c.Data == nil:
+		h.lastByte()
+		return false
+	case isMark(c):
+		select {
+		case <-h.flushed: // of an attempt that was given up
+		default:
+		}
+		h.flushed <- c
+		return true
 	}
+	n, err := h.to.Write(c.Data)
+	h.c.bytes[h.d].Add(int64(n))
+	if err != nil {
+		h.failed(err)
+	}
+	return err == nil
 }
-
-var errNoToxic = errors.New("this version of Toxiproxy has no such toxic")

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"net/netip"
 	"regexp"
 	"syscall"
 	"time"
@@ -68,6 +69,7 @@ type Event struct {
 // Decision is what a connect(2) should meet: an errno (0: let it in), late by Delay, but not beyond Lifted.
 type Decision struct {
 	Errno  syscall.Errno
+	Via    netip.AddrPort // where it must be sent instead, to be left unanswered until the lift; zero: where it wants to go
 	Delay  time.Duration
 	Lifted <-chan struct{} // closed when the fault behind Delay is lifted; nil without Delay
 }

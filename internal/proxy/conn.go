@@ -2,9 +2,6 @@ package proxy
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"io"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -18,6 +15,7 @@ import (
 const (
 	dialTimeout  = 10 * time.Second
 	closeTimeout = 5 * time.Second // how long an orderly close waits for the peer
+	forever      = 1000 * time.Hour
 )
 
 // conn is one accepted connection.
@@ -26,120 +24,64 @@ type conn struct {
 	number int
 	letIn  time.Time // by Connect; zero: unknown
 	client *net.TCPConn
-	server *net.TCPConn // nil until dialled, or when it must stay silent
-	under  []atomic.Bool
-	met    []atomic.Bool // by fault: it bit this connection
+	server *net.TCPConn    // nil until dialled, or when it must stay silent
+	bytes  [2]atomic.Int64 // delivered, by faults.Direction
 
-	silent     atomic.Bool // its dependency died: nothing passes any more
+	active     atomic.Int32 // how many faults that are on treat its bytes: above 0 they pass the chain
+	silent     atomic.Bool  // its dependency died: nothing passes any more
 	clientGone atomic.Bool
-	up, down   atomic.Int64
-	queues     []*queue
+	left       atomic.Bool // it does not count as open any more
+	halves     [2]*half    // by faults.Direction; set with mu and the proxy's lock held
+	witnesses  atomic.Pointer[[]*conversation]
 
-	mu   sync.Mutex
-	how  string
-	over bool
-	done chan struct{}
+	meetings map[*fault]*meeting // proxy locked
+	chain    *chain              // nil: bytes need none; proxy locked
+
+	mu     sync.Mutex
+	how    string
+	over   bool
+	flush  bool               // what is on its way is still sent
+	cancel context.CancelFunc // of the dial
+	done   chan struct{}
 }
 
-// serve treats one accepted connection from its admission to its end.
-func (p *Proxy) serve(client *net.TCPConn, number int, letIn time.Time) {
-	c := &conn{
-		p: p, number: number, letIn: letIn, client: client, done: make(chan struct{}),
-		under: make([]atomic.Bool, len(p.faults)), met: make([]atomic.Bool, len(p.faults)),
-	}
-	p.tell(Event{Kind: Accepted, Connection: c.number, At: time.Now()})
-	p.gate()
-	decisive, resets, ok := p.admit(c)
-	if !ok {
-		_ = client.Close()
-		return
-	}
-	defer p.remove(c)
-	for _, r := range resets {
-		c.resetBy(r.fault, r.state)
-	}
-	switch {
-	case decisive == nil:
-		c.connect()
-	case decisive.b.Accept == faults.CloseIt:
-		c.bitten(decisive, 0, "accepted, then closed")
-		c.drainAndClose()
-	case decisive.b.Accept == faults.LeaveSilent:
-		c.bitten(decisive, 0, "accepted, never answered")
-		c.stayUnanswered(decisive)
-	default: // refused, but the kernel had accepted it already
-		c.bitten(decisive, 0, "reset instead of refused")
-		c.reset("reset by " + decisive.Fault.Kind)
+// bite is something that happens at most once.
+type bite struct{ happened atomic.Bool }
+
+// first says whether it happens now.
+func (b *bite) first() bool { return !b.happened.Swap(true) }
+
+// leftOpen counts the connection as open no more.
+func (c *conn) leftOpen() {
+	if !c.left.Swap(true) {
+		c.p.open.Add(-1)
 	}
 }
 
-// resetting is a fault that resets a connection, in the state in which it was met.
-type resetting struct {
-	fault *fault
-	state *state
+// clientEnded notes that the service closed its side.
+func (c *conn) clientEnded() {
+	c.clientGone.Store(true)
+	c.leftOpen()
 }
 
-// admit registers a connection and puts it under the faults that are on. decisive is the fault that keeps it from the
-// dependency, if any; resets are those that reset it.
-func (p *Proxy) admit(c *conn) (decisive *fault, resets []resetting, ok bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.closed {
-		return nil, nil, false
-	}
-	p.accepted++
-	p.conns[c] = struct{}{}
-	for _, f := range p.faults {
-		if !f.on() || f.early(c) && !f.meetsOpen() {
-			continue // it was open already when the fault came on
-		}
-		if !p.meets(f, c) {
-			continue
-		}
-		c.under[f.index].Store(true)
-		if f.late > 0 {
-			f.late--
-			c.met[f.index].Store(true)
-		}
-		switch {
-		case f.b.Accept == faults.ResetIt && f.b.Refuse == 0:
-			resets = append(resets, resetting{f, f.state.Load()})
-		case decisive == nil && (f.b.Accept != faults.LetIn || f.b.Refuse != 0):
-			decisive = f
+// wake makes both directions look again at what they are to do. Proxy locked.
+func (c *conn) wake() {
+	for _, h := range c.halves {
+		if h != nil {
+			h.wake()
 		}
 	}
-	return decisive, resets, true
 }
 
-// meets says whether a fault that is on is for a new connection. What Connect drew already is not drawn again. Proxy locked.
-func (p *Proxy) meets(f *fault, c *conn) bool {
-	switch drawn := p.c.Intercepted && f.partial(); {
-	case drawn && f.b.Refuse != 0:
-		return false // Connect let it in
-	case drawn && f.b.Connect != nil:
-		return f.late > 0
-	}
-	return f.take(c.number)
-}
-
-func (p *Proxy) remove(c *conn) {
-	_ = c.client.Close()
-	if c.server != nil {
-		_ = c.server.Close()
-	}
-	c.finish("closed by both sides", false)
-	p.mu.Lock()
-	delete(p.conns, c)
-	p.up += c.up.Load()
-	p.down += c.down.Load()
-	p.mu.Unlock()
+// cancelledBy lets the end of the connection end its dial; false: it has ended.
+func (c *conn) cancelledBy(cancel context.CancelFunc) bool {
 	c.mu.Lock()
-	how := c.how
-	c.mu.Unlock()
-	p.tell(Event{Kind: Closed, Connection: c.number, At: time.Now(), Text: how, BytesUp: c.up.Load(), BytesDown: c.down.Load()})
+	defer c.mu.Unlock()
+	c.cancel = cancel
+	return !c.over
 }
 
-// finish ends the connection once; the first reason stays. With flush, what is queued is still sent. It says whether this call was
+// finish ends the connection once; the first reason stays. With flush, what is on its way is still sent. It says whether this call was
 // the one.
 func (c *conn) finish(how string, flush bool) bool {
 	c.mu.Lock()
@@ -147,20 +89,41 @@ func (c *conn) finish(how string, flush bool) bool {
 	if c.over {
 		return false
 	}
-	c.over = true
+	c.over, c.flush = true, flush
 	if c.how == "" {
 		c.how = how
 	}
-	// The queues first: once done is closed the chains end and close them, and one that is not abandoned by then sends FIN where RST is due.
-	defer close(c.done)
-	for _, q := range c.queues {
-		if flush {
-			_ = q.Close()
-		} else {
-			q.abandon()
-		}
+	if c.cancel != nil {
+		c.cancel()
 	}
+	close(c.done)
 	return true
+}
+
+// ended says whether the connection is over.
+func (c *conn) ended() bool {
+	select {
+	case <-c.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// flushing says whether what is on its way is still to be sent, now that the connection is over.
+func (c *conn) flushing() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.flush
+}
+
+// undeadline lets reads of s wait again, unless the connection is over and its readers only have so long.
+func (c *conn) undeadline(s *net.TCPConn) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.over {
+		_ = s.SetReadDeadline(time.Time{})
+	}
 }
 
 // sockets returns what is open of the connection.
@@ -180,21 +143,35 @@ func (c *conn) hardClose() {
 	}
 }
 
-// endBy remembers why the connection will end when what is on its way to q was sent.
-func (c *conn) endBy(q *atomic.Bool, how string) {
+// abort sends RST to both sides, also on an idle connection: linger 0 and close on the real sockets (Toxiproxy's reset_peer sends FIN to
+// open connections and nothing to idle ones).
+func (c *conn) abort() {
+	for _, s := range c.sockets() {
+		_ = s.SetLinger(0)
+		_ = s.Close()
+	}
+}
+
+// reset ends the connection with RST to both sides.
+func (c *conn) reset(how string) {
+	if c.finish(how, false) {
+		c.abort()
+	}
+}
+
+// because remembers why the connection will end when what is on its way was sent.
+func (c *conn) because(how string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.how == "" {
 		c.how = how
 	}
-	q.Store(true)
 }
 
-// delivered waits until the peer's kernel has what was written before a stream that breaks, for closeTimeout at most: a RST throws away
-// what has not left yet.
-func (c *conn) delivered(q *queue) {
-	raw, err := q.to.SyscallConn()
-	if err != nil || !q.breaks.Load() {
+// delivered waits until the peer's kernel has what was written to it, for closeTimeout at most: a RST throws away what has not left yet.
+func (c *conn) delivered(to *net.TCPConn) {
+	raw, err := to.SyscallConn()
+	if err != nil {
 		return
 	}
 	tick := time.NewTicker(time.Millisecond)
@@ -212,56 +189,60 @@ func (c *conn) delivered(q *queue) {
 	}
 }
 
-// reset sends RST to both sides, also on an idle connection: linger 0 and close on the real sockets (Toxiproxy's reset_peer sends FIN to
-// open connections and nothing to idle ones).
-func (c *conn) reset(how string) {
-	if !c.finish(how, false) {
-		return
-	}
-	for _, s := range c.sockets() {
-		_ = s.SetLinger(0)
-		_ = s.Close()
-	}
-}
-
-// resetBy resets the connection because of a fault that was met in state st, later if the fault says so, unless it is lifted before.
-func (c *conn) resetBy(f *fault, st *state) {
+// resetBy ends the connection because of a fault that was met in state st: true says that it is over now and its sockets must be aborted. If
+// the fault says so it does all of that later, unless it is lifted before.
+func (c *conn) resetBy(f *fault, st *state) bool {
 	if f.state.Load() != st {
-		return
+		return false
 	}
-	after := f.b.After
-	if after <= 0 {
-		c.bitten(f, 0, "reset")
-		c.reset("reset by " + f.Fault.Kind)
-		return
+	if f.b.After <= 0 {
+		return c.resetNow(f)
 	}
 	c.p.work.Go(func() {
-		timer := time.NewTimer(after)
+		timer := time.NewTimer(f.b.After)
 		defer timer.Stop()
 		select {
 		case <-timer.C:
-			c.bitten(f, 0, "reset")
-			c.reset("reset by " + f.Fault.Kind)
+			if c.resetNow(f) {
+				c.abort()
+			}
 		case <-st.changed:
 		case <-c.done:
 		}
 	})
+	return false
 }
 
-// closeOrderly sends what is queued and then FIN to both sides. Their readers drain until the peers close too, or for closeTimeout: unread
-// bytes would turn the FIN into a RST.
+func (c *conn) resetNow(f *fault) bool {
+	c.p.mu.Lock()
+	m := c.meetings[f]
+	c.p.mu.Unlock()
+	if m == nil {
+		return false // the fault was removed
+	}
+	m.bitten(0, "reset")
+	return c.finish("reset by "+f.Fault.Kind, false)
+}
+
+// closeOrderly sends what is on its way and then FIN to both sides. Their readers drain until the peers close too, or for closeTimeout:
+// unread bytes would turn the FIN into a RST.
 func (c *conn) closeOrderly(how string) {
 	if !c.finish(how, true) {
 		return
 	}
 	c.mu.Lock()
-	piped := c.queues != nil
+	halves := c.halves
 	c.mu.Unlock()
-	for _, s := range c.sockets() {
-		if !piped {
+	if halves[faults.Upstream] == nil {
+		for _, s := range c.sockets() {
 			_ = s.CloseWrite()
+			_ = s.SetReadDeadline(time.Now().Add(closeTimeout))
 		}
-		_ = s.SetReadDeadline(time.Now().Add(closeTimeout))
+		return
+	}
+	for _, h := range halves {
+		_ = h.to.SetWriteDeadline(time.Now().Add(closeTimeout))
+		h.wake()
 	}
 }
 
@@ -276,10 +257,6 @@ func (c *conn) sever() {
 	}
 }
 
-func (c *conn) bitten(f *fault, bytes int, text string) {
-	c.p.bite(f, c.number, !c.met[f.index].Swap(true), bytes, text)
-}
-
 // drainAndClose sends FIN and reads what comes until the client closes too.
 func (c *conn) drainAndClose() {
 	c.closeOrderly("closed at once")
@@ -287,8 +264,8 @@ func (c *conn) drainAndClose() {
 }
 
 // stayUnanswered swallows what the client sends until it, or the lift, ends the connection.
-func (c *conn) stayUnanswered(f *fault) {
-	c.discard(func(n int) { c.bitten(f, n, "swallowed") })
+func (c *conn) stayUnanswered(m *meeting) {
+	c.discard(func(n int) { m.bitten(n, "swallowed") })
 	<-c.done
 }
 
@@ -297,97 +274,14 @@ func (c *conn) discard(each func(int)) {
 	buf := make([]byte, 4096)
 	for {
 		n, err := c.client.Read(buf)
-		c.up.Add(int64(n))
+		c.bytes[faults.Upstream].Add(int64(n))
 		if n > 0 && each != nil {
 			each(n)
 		}
 		if err != nil {
-			c.clientGone.Store(true)
+			c.clientEnded()
 			c.finish("closed by the service", false)
 			return
 		}
 	}
-}
-
-// connect dials the dependency and lets both directions run through the chain until they ended.
-func (c *conn) connect() {
-	if !c.awaitLateConnect() {
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), dialTimeout)
-	defer cancel()
-	go func() {
-		select {
-		case <-c.done:
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
-	server, err := (&net.Dialer{}).DialContext(ctx, "tcp", c.p.c.Upstream)
-	if err != nil {
-		if c.finish("the dependency could not be reached", false) {
-			c.p.tell(Event{Kind: UpstreamError, Connection: c.number, At: time.Now(), Err: fmt.Errorf("dial %s at %s: %w", c.p.c.Name, c.p.c.Upstream, err)})
-			_ = c.client.SetLinger(0)
-		}
-		return
-	}
-	c.mu.Lock()
-	c.server = server.(*net.TCPConn)
-	over := c.over
-	c.queues = []*queue{newQueue(c.server, &c.up, &c.silent), newQueue(c.client, &c.down, &c.silent)}
-	c.mu.Unlock()
-	if !over {
-		c.pump()
-	}
-}
-
-// awaitLateConnect holds the dial as long as the faults say, where connect(2) itself can't be held.
-func (c *conn) awaitLateConnect() bool {
-	if c.p.c.Intercepted {
-		return true
-	}
-	for _, f := range c.p.faults {
-		st := f.state.Load()
-		if f.b.Connect == nil || !st.on || !c.under[f.index].Load() {
-			continue
-		}
-		delay := f.b.Connect(f.random(c.number, 2))
-		c.bitten(f, 0, "connected late by "+delay.String())
-		select {
-		case <-time.After(delay):
-		case <-st.changed:
-		case <-c.done:
-			return false
-		}
-	}
-	return true
-}
-
-// source reads one side for a chain; queues count what was delivered.
-type source struct {
-	c      *conn
-	from   *net.TCPConn
-	ahead  *queue
-	client bool
-	ended  chan struct{}
-}
-
-// Read waits while the other side has too much to send already. A RST from the peer is passed on as one, behind what came before it.
-func (s *source) Read(p []byte) (int, error) {
-	s.ahead.waitRoom()
-	n, err := s.from.Read(p)
-	if err == nil {
-		return n, nil
-	}
-	if s.client {
-		s.c.clientGone.Store(true)
-	}
-	if !errors.Is(err, io.EOF) {
-		s.ahead.breaks.Store(true)
-	}
-	if s.client && s.c.silent.Load() {
-		s.c.finish("closed by the service", false)
-	}
-	close(s.ended)
-	return n, err
 }

@@ -12,19 +12,18 @@ import (
 // fault is one injection of a proxy. What links read is atomic; everything else is under the proxy's lock.
 type fault struct {
 	Injection
-	index int
 	b     faults.Behaviour
 	key   uint64 // of its random choices
 	state atomic.Pointer[state]
 
-	armed  bool
-	cycle  *time.Timer // the next turn of a Cycle
-	taken  int         // connections that are or were under it, for Connections
-	bitten bool        // since it was armed
-	late   int         // connections that Connect counted already and that are not accepted yet
+	armed bool
+	cycle *time.Timer // the next turn of a Cycle
+	taken int         // connections that are or were under it, for Connections
+	late  int         // connections that Connect counted already and that are not accepted yet
 
-	hit   atomic.Int64
-	bytes atomic.Int64
+	bitten atomic.Bool // since it was armed
+	hit    atomic.Int64
+	bytes  atomic.Int64
 }
 
 // state is whether a fault acts right now. changed is closed when that is over.
@@ -34,10 +33,10 @@ type state struct {
 	changed chan struct{}
 }
 
-func newFault(in Injection, index int, seed uint64, dependency string) *fault {
+func newFault(in Injection, seed uint64, dependency string) *fault {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(dependency + "/" + in.ID))
-	f := &fault{Injection: in, index: index, b: in.Fault.Behaviour(), key: seed ^ h.Sum64()}
+	f := &fault{Injection: in, b: in.Fault.Behaviour(), key: seed ^ h.Sum64()}
 	f.state.Store(&state{changed: make(chan struct{})})
 	return f
 }
@@ -52,18 +51,28 @@ func (f *fault) on() bool { return f.state.Load().on }
 
 // random returns the source of the random choices of one use: the same for the same seed, dependency, fault, connection and salt.
 func (f *fault) random(connection int, salt uint64) *rand.Rand {
-	return rand.New(rand.NewPCG(f.key, uint64(connection)<<2|salt)) // #nosec G404 G115 -- must be replayable
+	return rand.New(rand.NewPCG(f.key, uint64(connection)<<3|salt)) // #nosec G404 G115 -- must be replayable
 }
 
+// The salts of what is drawn for one connection; those of its two directions are faults.Downstream and faults.Upstream.
+const (
+	saltConnect uint64 = iota + 2
+	saltShare
+	saltTalk
+	saltLate
+)
+
 // partial says whether the fault is for a share or a number of connections only.
-func (f *fault) partial() bool { return f.Connections > 0 || f.Toxicity > 0 && f.Toxicity < 1 }
+func (f *fault) partial() bool {
+	return f.Connections > 0 || f.Toxicity > 0 && f.Toxicity < 1 || f.b.Cap > 0
+}
 
 // selects decides from the seed whether the connection of that number belongs to the fault's share.
 func (f *fault) selects(connection int) bool {
 	if f.Toxicity <= 0 || f.Toxicity >= 1 {
 		return true
 	}
-	return f.random(connection, 3).Float64() < f.Toxicity
+	return f.random(connection, saltShare).Float64() < f.Toxicity
 }
 
 // take puts one more connection under the fault, unless it has all it may have. Proxy locked.
@@ -75,9 +84,12 @@ func (f *fault) take(connection int) bool {
 	return true
 }
 
+// touches says whether the fault treats bytes.
+func (f *fault) touches() bool { return f.b.Filter != nil || f.b.Converse != nil }
+
 // meetsOpen says whether the fault means anything to connections that are open when it comes on.
 func (f *fault) meetsOpen() bool {
-	return f.b.Open != faults.LeaveOpen || f.b.Lift != faults.GoOn || f.b.Filter != nil || f.b.Stock != nil
+	return f.b.Open != faults.LeaveOpen || f.b.Lift != faults.GoOn || f.touches()
 }
 
 // early says whether c was let in by Connect before the fault came on. The proxy may get round to accept it only then, but to its service it
@@ -92,7 +104,8 @@ func (p *Proxy) Arm(id string) {
 		p.mu.Unlock()
 		return
 	}
-	f.armed, f.bitten, f.late = true, false, 0
+	f.armed, f.late = true, 0
+	f.bitten.Store(false)
 	act := p.turnOn(f)
 	p.mu.Unlock()
 	act()
@@ -101,19 +114,22 @@ func (p *Proxy) Arm(id string) {
 // Lift makes the fault go off; what it held is passed on, or stays dead, as its kind says. It never blocks.
 func (p *Proxy) Lift(id string) {
 	p.mu.Lock()
-	f := p.fault(id)
+	act := p.lift(p.fault(id))
+	p.mu.Unlock()
+	act()
+}
+
+// lift returns what must be done without the lock. Proxy locked.
+func (p *Proxy) lift(f *fault) func() {
 	if f == nil || !f.armed {
-		p.mu.Unlock()
-		return
+		return func() {}
 	}
 	f.armed = false
 	if f.cycle != nil {
 		f.cycle.Stop()
 		f.cycle = nil
 	}
-	act := p.turnOff(f)
-	p.mu.Unlock()
-	act()
+	return p.turnOff(f)
 }
 
 func (p *Proxy) fault(id string) *fault {
@@ -127,45 +143,67 @@ func (p *Proxy) fault(id string) *fault {
 
 // turnOn makes an armed fault act. It returns what must be done without the lock. Proxy locked.
 func (p *Proxy) turnOn(f *fault) func() {
+	f.set(true, time.Now())
 	var under []*conn
 	for _, c := range p.ordered() {
-		if !c.under[f.index].Load() && f.meetsOpen() && f.take(c.number) {
-			c.under[f.index].Store(true)
+		m := c.meetings[f]
+		if m == nil && f.meetsOpen() && f.take(c.number) {
+			m = c.meet(f)
 		}
-		if c.under[f.index].Load() {
+		if m != nil {
 			under = append(under, c)
+			c.concern(m)
 		}
 	}
-	f.set(true, time.Now())
 	st := f.state.Load()
 	p.listeners()
 	p.turn(f, f.b.Cycle.Down, func() func() { return p.turnOff(f) })
 	return func() {
 		if f.b.Open == faults.ResetOpen {
-			for _, c := range under {
-				c.resetBy(f, st)
-			}
+			p.resetAll(f, st, under)
 		}
 	}
 }
 
-// turnOff makes a fault stop acting. Proxy locked.
+// resetAll resets connections that were open when f came on. None of them lets a byte pass when it returns; their sockets are closed
+// behind its back, since a thousand of them take a while.
+func (p *Proxy) resetAll(f *fault, st *state, under []*conn) {
+	var ended []*conn
+	for _, c := range under {
+		if c.resetBy(f, st) {
+			ended = append(ended, c)
+		}
+	}
+	if len(ended) == 0 {
+		return
+	}
+	p.work.Go(func() {
+		for _, c := range ended {
+			c.abort()
+		}
+	})
+}
+
+// turnOff makes a fault stop acting. It returns what must be done without the lock. Proxy locked.
 func (p *Proxy) turnOff(f *fault) func() {
 	if !f.on() {
 		return func() {}
 	}
+	f.set(false, time.Now())
 	var under []*conn
-	if f.b.Lift != faults.GoOn {
-		for _, c := range p.ordered() {
-			if c.under[f.index].Load() {
-				under = append(under, c)
-				if f.b.Lift == faults.StayDead {
-					c.silent.Store(true)
-				}
+	for _, c := range p.ordered() {
+		m := c.meetings[f]
+		if m == nil {
+			continue
+		}
+		if f.b.Lift != faults.GoOn {
+			under = append(under, c)
+			if f.b.Lift == faults.StayDead {
+				c.silent.Store(true)
 			}
 		}
+		c.relieve(m)
 	}
-	f.set(false, time.Now())
 	p.listeners()
 	if f.armed {
 		p.turn(f, f.b.Cycle.Up, func() func() { return p.turnOn(f) })
@@ -200,109 +238,13 @@ func (p *Proxy) turn(f *fault, after time.Duration, next func() func()) {
 	f.cycle = mine
 }
 
-// listeners makes the listening sockets refuse or admit as the faults say. Proxy locked.
-func (p *Proxy) listeners() {
-	refuse := false
-	for _, f := range p.faults {
-		// A share or a number of connections can't be refused by the kernel; the accept side resets those.
-		if f.on() && f.b.Refuse != 0 && !f.partial() {
-			refuse = true
-		}
-	}
-	for _, l := range p.listening {
-		if refuse && !p.c.Intercepted {
-			l.refuse()
-		} else {
-			l.admit()
-		}
-	}
-}
-
 // bite counts that the fault met a connection, and tells of the first time since it was armed.
 func (p *Proxy) bite(f *fault, connection int, first bool, bytes int, text string) {
-	now := time.Now()
 	if first {
 		f.hit.Add(1)
 	}
 	f.bytes.Add(int64(bytes))
-	p.mu.Lock()
-	told := f.bitten
-	f.bitten = true
-	p.mu.Unlock()
-	if !told {
-		p.tell(Event{Kind: Bite, Fault: f.ID, Connection: connection, At: now, Text: text})
+	if !f.bitten.Swap(true) {
+		p.tell(Event{Kind: Bite, Fault: f.ID, Connection: connection, At: time.Now(), Text: text})
 	}
-}
-
-// underWay is how long a connection that Connect let in may take until it is accepted. One that never comes (its caller died) is forgotten then.
-const underWay = time.Second
-
-// expected returns when Connect let in the connection that was accepted next, and forgets it; the zero time: Connect knows nothing of it. They
-// are accepted in the order in which they were let in.
-func (p *Proxy) expected() time.Time {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.onTheirWay() == 0 {
-		return time.Time{}
-	}
-	at := p.coming[0]
-	p.coming = p.coming[1:]
-	return at
-}
-
-// onTheirWay counts the connections that Connect let in and that are not accepted yet. Proxy locked.
-func (p *Proxy) onTheirWay() int {
-	for len(p.coming) > 0 && time.Since(p.coming[0]) > underWay {
-		p.coming = p.coming[1:]
-	}
-	return len(p.coming)
-}
-
-// Connect decides what a connect(2) meets, in the order of the injections. The caller has asked the gate already.
-func (p *Proxy) Connect() Decision {
-	p.mu.Lock()
-	p.attempts++
-	number := p.attempts
-	var d Decision
-	var longest time.Duration
-	var late []*fault
-	var by *fault
-	for _, f := range p.faults {
-		if !f.on() {
-			continue
-		}
-		if f.b.Refuse != 0 && f.take(number) {
-			by = f
-			break
-		}
-		if f.b.Connect == nil || f.partial() && !f.take(number) {
-			continue
-		}
-		delay := f.b.Connect(f.random(number, 2))
-		if delay >= longest {
-			longest, d.Lifted = delay, f.state.Load().changed
-		}
-		d.Delay += delay
-		late = append(late, f)
-	}
-	switch {
-	case by != nil:
-		d.Errno = by.b.Refuse
-		p.refused++
-	case d.Delay == 0 && p.onTheirWay() < backlog:
-		p.coming = append(p.coming, time.Now())
-	}
-	if by == nil {
-		for _, f := range late {
-			f.late++
-		}
-	}
-	p.mu.Unlock()
-	for _, f := range late {
-		p.bite(f, 0, true, 0, "connect is late by "+d.Delay.String())
-	}
-	if by != nil {
-		p.bite(by, 0, true, 0, "connect refused")
-	}
-	return d
 }

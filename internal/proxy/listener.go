@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"strconv"
 	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -25,7 +27,12 @@ type listener struct {
 
 	mu      sync.Mutex
 	refuses bool
-	resumed chan struct{} // closed when it listens again, or is closed
+	hangs   bool
+	parked  bool          // accept waits for resumed
+	resumed chan struct{} // closed when it accepts again, or is closed
+	quiet   *sync.Cond    // parked changed
+	filler  int           // the connection that fills the queue while it hangs; -1: none
+	fillers map[int]bool  // the ports of those, that are not to be served
 	closed  bool
 }
 
@@ -61,10 +68,10 @@ func listen(ctx context.Context, address string) (*listener, error) {
 // bind listens on a numbered address. It is bound without SO_REUSEADDR, so that nobody can take the port while it refuses; only where
 // connections of an earlier run still linger on a fixed port it must be bound with it.
 func bind(ctx context.Context, address string) (net.Listener, error) {
-	strict := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) error { return reuse(raw, 0) }}
+	strict := net.ListenConfig{KeepAlive: -1, Control: func(_, _ string, raw syscall.RawConn) error { return reuse(raw, 0) }}
 	l, err := strict.Listen(ctx, "tcp", address)
 	if errors.Is(err, unix.EADDRINUSE) {
-		return (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+		return (&net.ListenConfig{KeepAlive: -1}).Listen(ctx, "tcp", address)
 	}
 	return l, err
 }
@@ -99,7 +106,9 @@ func newListener(l *net.TCPListener) (*listener, error) {
 	if err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
-	return &listener{l: l, raw: raw, addr: addr, resumed: make(chan struct{})}, nil
+	out := &listener{l: l, raw: raw, addr: addr, resumed: make(chan struct{}), filler: -1, fillers: map[int]bool{}}
+	out.quiet = sync.NewCond(&out.mu)
+	return out, nil
 }
 
 // refuse makes the kernel answer RST to every new connection, from now on, and keeps the port.
@@ -109,6 +118,7 @@ func (l *listener) refuse() {
 	if l.refuses || l.closed {
 		return
 	}
+	l.unhang()
 	l.refuses = true
 	_ = reuse(l.raw, 0)
 	_ = l.raw.Control(func(fd uintptr) { _ = unix.Shutdown(int(fd), unix.SHUT_RD) }) // #nosec G115 -- a file descriptor
@@ -118,14 +128,86 @@ func (l *listener) refuse() {
 func (l *listener) admit() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.refuses || l.closed {
+	if l.closed || !l.refuses && !l.hangs {
 		return
 	}
-	l.refuses = false
-	_ = reuse(l.raw, 1)
-	_ = l.raw.Control(func(fd uintptr) { _ = unix.Listen(int(fd), backlog) }) // #nosec G115 -- a file descriptor
+	if l.refuses {
+		l.refuses = false
+		_ = reuse(l.raw, 1)
+	}
+	l.unhang()
+	l.listen(backlog)
+	_ = l.l.SetDeadline(time.Time{})
 	close(l.resumed)
 	l.resumed = make(chan struct{})
+}
+
+func (l *listener) listen(backlog int) {
+	_ = l.raw.Control(func(fd uintptr) { _ = unix.Listen(int(fd), backlog) }) // #nosec G115 -- a file descriptor
+}
+
+// hang leaves every new SYN unanswered, from now on: nobody accepts, and the queue of the kernel, made as short as it can be, is full. Who
+// connected in the instant before it was full stays in the queue. The kernels of those who hang ask again after the lift.
+func (l *listener) hang() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.hangs || l.closed {
+		return
+	}
+	if l.refuses {
+		l.refuses = false
+		_ = reuse(l.raw, 1)
+	}
+	l.hangs = true
+	_ = l.l.SetDeadline(time.Unix(1, 0))
+	for !l.parked && !l.closed {
+		l.quiet.Wait()
+	}
+	l.listen(0)
+	if l.filler = fill(l.addr); l.filler >= 0 {
+		if own, err := unix.Getsockname(l.filler); err == nil {
+			l.fillers[portOf(own)] = true
+		}
+	}
+}
+
+func portOf(a unix.Sockaddr) int {
+	switch a := a.(type) {
+	case *unix.SockaddrInet4:
+		return a.Port
+	case *unix.SockaddrInet6:
+		return a.Port
+	}
+	return 0
+}
+
+// unhang ends what hang began. Locked.
+func (l *listener) unhang() {
+	if !l.hangs {
+		return
+	}
+	l.hangs = false
+	if l.filler >= 0 {
+		_ = unix.Close(l.filler)
+		l.filler = -1
+	}
+}
+
+// fill connects without waiting for an answer. It returns the socket, or -1.
+func fill(to netip.AddrPort) int {
+	var address unix.Sockaddr
+	family := unix.AF_INET
+	if a := to.Addr().Unmap(); a.Is4() {
+		address = &unix.SockaddrInet4{Port: int(to.Port()), Addr: a.As4()}
+	} else {
+		family, address = unix.AF_INET6, &unix.SockaddrInet6{Port: int(to.Port()), Addr: a.As16()}
+	}
+	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return -1
+	}
+	_ = unix.Connect(fd, address)
+	return fd
 }
 
 // accept returns the next connection, waiting through refusals. The error is final.
@@ -133,22 +215,48 @@ func (l *listener) accept() (*net.TCPConn, error) {
 	for {
 		c, err := l.l.AcceptTCP()
 		if err == nil {
+			if l.isFiller(c) {
+				_ = c.Close()
+				continue
+			}
 			return c, nil
 		}
 		l.mu.Lock()
-		refuses, closed, resumed := l.refuses, l.closed, l.resumed
+		waits, closed, resumed := l.refuses || l.hangs, l.closed, l.resumed
+		l.park(waits)
 		l.mu.Unlock()
 		switch {
 		case closed:
 			return nil, net.ErrClosed
-		case refuses:
+		case waits:
 			<-resumed
-		case errors.Is(err, unix.EINVAL):
-			continue // it refused and listens again already
+			l.mu.Lock()
+			l.park(false)
+			l.mu.Unlock()
+		case errors.Is(err, unix.EINVAL), errors.Is(err, os.ErrDeadlineExceeded):
+			continue // it refused, or hung, and listens again already
 		default:
 			return nil, err
 		}
 	}
+}
+
+// isFiller says whether a connection is one of our own, that filled the queue.
+func (l *listener) isFiller(c *net.TCPConn) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.fillers) == 0 {
+		return false
+	}
+	port := c.RemoteAddr().(*net.TCPAddr).Port
+	defer delete(l.fillers, port)
+	return l.fillers[port]
+}
+
+// park notes whether accept waits. Locked.
+func (l *listener) park(waits bool) {
+	l.parked = waits
+	l.quiet.Broadcast()
 }
 
 func (l *listener) close() {
@@ -158,6 +266,8 @@ func (l *listener) close() {
 		return
 	}
 	l.closed = true
+	l.unhang()
 	close(l.resumed)
+	l.quiet.Broadcast()
 	_ = l.l.Close()
 }

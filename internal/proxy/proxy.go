@@ -12,23 +12,30 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/chaos-startup/chaos/faults"
 )
 
 // Proxy stands before one dependency. It is safe for concurrent use.
 type Proxy struct {
-	c      Config
-	gated  atomic.Bool
-	faults []*fault // fixed
-
-	mu        sync.Mutex
+	c         Config
+	gated     atomic.Bool
+	upstream  atomic.Pointer[string]
+	dialer    net.Dialer
 	listening []*listener // fixed after Start
-	conns     map[*conn]struct{}
-	closed    bool
-	attempts  int
-	refused   int
-	accepted  int
-	coming    []time.Time // when Connect let in what is not accepted yet
-	up, down  int64       // of closed connections
+	open      atomic.Int64
+
+	mu       sync.Mutex
+	faults   []*fault
+	pit      *listener // where connects that hang are sent; nil: no fault needs it
+	disabled bool
+	conns    map[*conn]struct{}
+	closed   bool
+	attempts int
+	refused  int
+	accepted int
+	coming   []time.Time // when Connect let in what is not accepted yet
+	up, down int64       // of closed connections
 
 	numbers atomic.Int64
 	done    chan struct{} // closed by Close
@@ -40,11 +47,9 @@ func Start(ctx context.Context, c Config) (*Proxy, error) {
 	if c.Listen == "" {
 		c.Listen = "127.0.0.1:0"
 	}
-	registerToxics()
-	p := &Proxy{c: c, conns: map[*conn]struct{}{}, done: make(chan struct{})}
-	for i, in := range c.Injections {
-		p.faults = append(p.faults, newFault(in, i, c.Seed, c.Name))
-	}
+	// Keep-alive probes cost system calls for each connection, and say nothing where both ends are on this machine.
+	p := &Proxy{c: c, conns: map[*conn]struct{}{}, done: make(chan struct{}), dialer: net.Dialer{KeepAlive: -1}}
+	p.upstream.Store(&c.Upstream)
 	l, err := listen(ctx, c.Listen)
 	if err != nil {
 		return nil, fmt.Errorf("proxy of %s: %w", c.Name, err)
@@ -58,6 +63,11 @@ func Start(ctx context.Context, c Config) (*Proxy, error) {
 	}
 	for _, l := range p.listening {
 		p.work.Go(func() { p.acceptLoop(l) })
+	}
+	for _, in := range c.Injections {
+		if err := p.Add(in); err != nil {
+			return nil, errors.Join(err, p.Close(ctx))
+		}
 	}
 	return p, nil
 }
@@ -98,7 +108,10 @@ func (p *Proxy) acceptLoop(l *listener) {
 			}
 		}
 		pause = time.Millisecond
-		number, letIn := int(p.numbers.Add(1)), p.expected() // here, where their order is known
+		number, letIn := int(p.numbers.Add(1)), time.Time{} // here, where their order is known
+		if l != p.pit {
+			letIn = p.expected()
+		}
 		p.work.Go(func() { p.serve(c, number, letIn) })
 	}
 }
@@ -113,17 +126,17 @@ func (p *Proxy) ordered() []*conn {
 	return out
 }
 
+// Open is how many connections are open: accepted, and the service has not closed its side.
+func (p *Proxy) Open() int { return int(p.open.Load()) }
+
 // Stats returns the figures so far.
 func (p *Proxy) Stats() Stats {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	s := Stats{Attempts: p.attempts, Refused: p.refused, Accepted: p.accepted, BytesUp: p.up, BytesDown: p.down}
+	s := Stats{Attempts: p.attempts, Refused: p.refused, Accepted: p.accepted, Open: p.Open(), BytesUp: p.up, BytesDown: p.down}
 	for c := range p.conns {
-		if !c.clientGone.Load() {
-			s.Open++
-		}
-		s.BytesUp += c.up.Load()
-		s.BytesDown += c.down.Load()
+		s.BytesUp += c.bytes[faults.Upstream].Load()
+		s.BytesDown += c.bytes[faults.Downstream].Load()
 	}
 	for _, f := range p.faults {
 		s.Faults = append(s.Faults, FaultStats{ID: f.ID, ConnectionsHit: int(f.hit.Load()), BytesHit: f.bytes.Load()})
@@ -133,7 +146,10 @@ func (p *Proxy) Stats() Stats {
 
 // Close lifts every fault, resets what is still open and waits for every goroutine, or until ctx ends. It may be called again.
 func (p *Proxy) Close(ctx context.Context) error {
-	for _, f := range p.faults {
+	p.mu.Lock()
+	all := p.faults
+	p.mu.Unlock()
+	for _, f := range all {
 		p.Lift(f.ID)
 	}
 	p.mu.Lock()
@@ -145,6 +161,9 @@ func (p *Proxy) Close(ctx context.Context) error {
 		close(p.done)
 		for _, l := range p.listening {
 			l.close()
+		}
+		if p.pit != nil {
+			p.pit.close()
 		}
 	}
 	for _, c := range open {

@@ -1,0 +1,156 @@
+package proxy
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"fmt"
+	"hash"
+	"io"
+	"math/rand/v2"
+	"net"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/chaos-startup/chaos/faults"
+)
+
+// moves is how often a connection changes over between the kernel's way and the chain.
+const moves = 10_000
+
+// TestEveryByteOnceThroughTenThousandMoves moves connections into the chain and back while random bytes flow in both directions, and compares
+// hashes. What moves them is a fault that changes nothing: whatever differs is the move's.
+func TestEveryByteOnceThroughTenThousandMoves(t *testing.T) {
+	n := moves
+	if testing.Short() {
+		n = 500
+	}
+	f := start(t, Config{Injections: []Injection{
+		{ID: "still", Fault: spec(t, "latency", map[string]any{"delay": 0, "direction": "both"})},
+	}})
+	stop := make(chan struct{})
+	var streams sync.WaitGroup
+	for i := range 3 {
+		c := f.dial(t)
+		streams.Go(func() { exchangeUntil(t, c, uint64(i), stop) })
+	}
+	moved := f.movements(t)
+	for range n {
+		f.Arm("still")
+		moved(1)
+		f.Lift("still")
+		moved(0)
+	}
+	close(stop)
+	streams.Wait()
+}
+
+// TestPassesKeepsWhatTheGateHolds: what was read before the gate brought the fault on must meet it, also out of a pipe.
+func TestPassesKeepsWhatTheGateHolds(t *testing.T) {
+	var once atomic.Bool
+	var f *fixture
+	c := inject(t, "blackhole", "resume")
+	c.Gate = func() {
+		if once.Swap(false) {
+			f.Arm("f1")
+		}
+	}
+	f = start(t, c)
+	client := f.dial(t)
+	big := bytes.Repeat([]byte("0123456789abcdef"), 8<<10)
+	go func() { _, _ = client.Write(big) }()
+	_, err := io.ReadFull(client, make([]byte, len(big)))
+	require.NoError(t, err)
+	f.SetGated(true)
+	once.Store(true)
+	go func() { _, _ = client.Write(big) }()
+	require.Eventually(t, func() bool { return f.count(Bite) == 1 }, 10*time.Second, time.Millisecond)
+	require.NoError(t, client.SetReadDeadline(time.Now().Add(100*time.Millisecond)))
+	n, err := client.Read(make([]byte, 1))
+	assert.Zero(t, n, "%v", err)
+	f.Lift("f1")
+	require.NoError(t, client.SetReadDeadline(time.Now().Add(20*time.Second)))
+	got := make([]byte, len(big))
+	_, err = io.ReadFull(client, got)
+	require.NoError(t, err)
+	assert.Equal(t, big, got)
+}
+
+// exchangeUntil sends random bytes in random chunks and compares what the echo server answers.
+func exchangeUntil(t *testing.T, c *net.TCPConn, seed uint64, stop <-chan struct{}) {
+	sent, got := sha256.New(), sha256.New()
+	var reading sync.WaitGroup
+	var back int64
+	reading.Go(func() { back, _ = io.Copy(got, c) })
+	there := sendUntil(t, c, rand.New(rand.NewPCG(seed, 3)), sent, stop)
+	assert.NoError(t, c.CloseWrite())
+	reading.Wait()
+	assert.Equal(t, there, back)
+	assert.Equal(t, sent.Sum(nil), got.Sum(nil), "after %d bytes", there)
+}
+
+func sendUntil(t *testing.T, c io.Writer, r *rand.Rand, h hash.Hash, stop <-chan struct{}) (n int64) {
+	var key [32]byte
+	for i := range key {
+		key[i] = byte(r.Uint32())
+	}
+	stream := rand.NewChaCha8(key)
+	for {
+		select {
+		case <-stop:
+			return n
+		default:
+		}
+		size := 1 + r.IntN(200)
+		if r.IntN(3) == 0 {
+			size = 1 + r.IntN(100_000)
+		}
+		chunk := make([]byte, size)
+		_, _ = stream.Read(chunk)
+		h.Write(chunk)
+		m, err := c.Write(chunk)
+		n += int64(m)
+		if !assert.NoError(t, err) {
+			return n
+		}
+	}
+}
+
+// movements returns a function that waits until every direction of every connection uses its chain (1), or none does (0).
+func (f *fixture) movements(t *testing.T) func(want int) {
+	return func(want int) {
+		t.Helper()
+		deadline := time.Now().Add(30 * time.Second)
+		for !f.all(want) {
+			if time.Now().After(deadline) {
+				t.Fatal(fmt.Sprintf("the connections do not move: %d", want))
+			}
+		}
+	}
+}
+
+func (f *fixture) all(inside int) bool {
+	f.Proxy.mu.Lock()
+	defer f.Proxy.mu.Unlock()
+	for c := range f.conns {
+		if c.halves[faults.Upstream] == nil {
+			return false
+		}
+		if n := c.inside(); n != 2*inside {
+			return false
+		}
+	}
+	return true
+}
+
+// inside is how many directions use the chain. Proxy locked.
+func (c *conn) inside() int {
+	if c.chain == nil {
+		return 0
+	}
+	return c.chain.inside
+}
