@@ -168,6 +168,8 @@ func (h *half) enter() *chain {
 		c.chain = newChain(c)
 	}
 	c.chain.inside++
+	c.p.inChain++
+	c.p.moves++
 	return c.chain
 }
 
@@ -176,6 +178,7 @@ func (ch *chain) leave() {
 	c := ch.c
 	c.p.mu.Lock()
 	ch.inside--
+	c.p.inChain--
 	last := ch.inside == 0 && ch.acting == 0 && c.active.Load() == 0 || c.ended()
 	if last && c.chain == ch {
 		c.chain = nil

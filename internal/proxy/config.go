@@ -80,6 +80,8 @@ type Stats struct {
 	Accepted           int
 	Open               int // accepted, and the service has not closed its side
 	BytesUp, BytesDown int64
+	Moves              int64 // how often a direction of a connection went from the kernel's way into its chain
+	InChain            int   // directions that are in one now
 	Faults             []FaultStats
 }
 

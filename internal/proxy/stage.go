@@ -132,7 +132,11 @@ func (l *link) Wait(t time.Time) bool { return l.s.ch.wait(t, l.state) }
 
 // wait sleeps until t. It is false when st ended, or the connection, before.
 func (ch *chain) wait(t time.Time, st *state) bool {
-	timer := time.NewTimer(time.Until(t))
+	left := time.Until(t)
+	if left <= 0 && st.stands() {
+		return !ch.c.ended()
+	}
+	timer := time.NewTimer(left)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
