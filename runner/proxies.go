@@ -179,6 +179,8 @@ func (t *trial) decide(a process.Attempt) process.Answer {
 	e := timeline.Event{Kind: timeline.Connect, Dependency: d.name, Target: a.Target.String(), Result: "allowed", PID: a.PID}
 	answer := process.Answer{Errno: decision.Errno, Delay: decision.Delay, Release: decision.Lifted}
 	switch {
+	case decision.Via.IsValid():
+		e.Result, answer.Redirect = "unanswered", decision.Via
 	case decision.Errno != 0:
 		e.Result, e.Error = "refused", errnoName(decision.Errno)
 	case direct:

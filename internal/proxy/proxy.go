@@ -36,6 +36,8 @@ type Proxy struct {
 	accepted int
 	coming   []time.Time // when Connect let in what is not accepted yet
 	up, down int64       // of closed connections
+	moves    int64
+	inChain  int
 
 	numbers atomic.Int64
 	done    chan struct{} // closed by Close
