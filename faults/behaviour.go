@@ -23,7 +23,7 @@ type Behaviour struct {
 	// It is called once for each connection and direction.
 	Filter    func(direction Direction, random *rand.Rand) Filter
 	BitesEnd  bool // the end of a stream that passes Filter counts as a bite; else only bytes do
-	BytesPass bool // Filter lets bytes pass untouched: they are no bite, but its Close and Reset are
+	BytesPass bool // Filter lets most bytes pass untouched: they are no bite, but what it says by Bite, and its Close and Reset, are
 	// Converse makes what takes part in the protocol of one connection; nil: the fault does not speak. It is called once for each connection.
 	// whole says that it will be there from the connection's first byte on.
 	Converse func(random *rand.Rand, whole bool) Conversation
@@ -64,6 +64,7 @@ const (
 	GoOn      Lift = iota // they work again; what a Filter held is passed on
 	StayDead              // they stay silent for ever: the host died
 	CloseThem             // FIN
+	ResetThem             // RST
 )
 
 // Cycle makes a fault come and go while it is on: first Down (it acts), then Up (it does not), and so on.
@@ -113,6 +114,9 @@ type Link interface {
 	Began() time.Time
 	// Open is how many connections of the dependency are open now, this one included.
 	Open() int
+	// Bite says that the fault has now done something, where not every byte that it takes is a bite (see Behaviour.BytesPass): bytes is how many
+	// were withheld or changed, text completes "FAULT bites: ".
+	Bite(bytes int, text string)
 	// Close ends the whole connection in order (FIN to both sides); Reset ends it with RST.
 	Close()
 	Reset()

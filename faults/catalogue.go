@@ -22,16 +22,25 @@ type Kind struct {
 func Builtin() []Kind {
 	return []Kind{
 		refuse(),
+		hang(),
 		cut(),
 		acceptClose(),
+		slowAccept(),
+		maxConnections(),
 		reset(),
 		blackhole(),
+		halfOpen(),
 		timeout(),
+		stall(),
 		latency(),
+		brownout(),
+		loss(),
 		bandwidth(),
 		slicer(),
 		slowClose(),
 		limitData(),
+		corrupt(),
+		garbage(),
 		flap(),
 	}
 }

@@ -31,7 +31,7 @@ func latency() Kind {
 				if !direction.Covers(d) {
 					return nil
 				}
-				return &late{lateness: l, random: random}
+				return &late{delay: func(Link) time.Duration { return l.draw(random) }}
 			}}
 			if s.Bool("connect") {
 				b.Connect = l.draw
@@ -54,8 +54,8 @@ func (l lateness) draw(random *rand.Rand) time.Duration {
 
 // late passes each chunk at its own absolute time. Toxiproxy's latency sleeps relative to now and is released by unrelated changes.
 type late struct {
-	lateness
-	random *rand.Rand
+	delay func(Link) time.Duration // of the next chunk
+	bites bool                     // a chunk that is not late is no bite
 }
 
 // Buffer keeps arrival times true while chunks wait: 1024 of them, as in Toxiproxy.
@@ -68,7 +68,11 @@ func (f *late) Run(link Link) {
 		if !ok {
 			return
 		}
-		if due := c.At.Add(f.draw(f.random)); due.After(last) {
+		delay := f.delay(link)
+		if f.bites && delay > 0 {
+			link.Bite(len(c.Data), "stalls for "+delay.String())
+		}
+		if due := c.At.Add(delay); due.After(last) {
 			last = due
 		}
 		lifted := !link.Wait(last)

@@ -18,6 +18,7 @@ type fakeLink struct {
 	gone   chan struct{}
 	began  time.Time
 	open   int // connections of the dependency
+	bites  []string
 
 	mu     sync.Mutex
 	out    []arrival
@@ -195,8 +196,10 @@ func (l *fakeLink) Pass(c Chunk) {
 func (l *fakeLink) Began() time.Time { return l.began }
 
 func (l *fakeLink) Open() int { return l.open }
-func (l *fakeLink) Close()    { l.end("close") }
-func (l *fakeLink) Reset()    { l.end("reset") }
+
+func (l *fakeLink) Bite(_ int, text string) { l.bites = append(l.bites, text) }
+func (l *fakeLink) Close()                  { l.end("close") }
+func (l *fakeLink) Reset()                  { l.end("reset") }
 
 func (l *fakeLink) end(how string) {
 	l.mu.Lock()

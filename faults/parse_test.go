@@ -2,6 +2,7 @@ package faults
 
 import (
 	"math"
+	"strings"
 	"testing"
 	"time"
 
@@ -72,8 +73,7 @@ func TestParseAccepts(t *testing.T) {
 
 func TestParseRefuses(t *testing.T) {
 	for text, want := range map[string][]string{ // every problem, with its suggestion
-		"latncy": {`there is no fault "latncy"; known are refuse, cut, accept_close, reset, blackhole, timeout, latency, bandwidth, slicer, ` +
-			`slow_close, limit_data, flap; did you mean latency?`},
+		"latncy":                     {`there is no fault "latncy"; known are ` + strings.Join(names(), ", ") + `; did you mean latency?`},
 		"{latency: 5}":               {`latency.delay: expected a duration such as 3s, got 5; did you mean 5s?`},
 		"{latency: 500}":             {`latency.delay: expected a duration such as 3s, got 500; did you mean 500ms?`},
 		"{latency: '1.5'}":           {`latency.delay: expected a duration such as 3s, got "1.5"; did you mean 1.5s?`},
@@ -108,8 +108,7 @@ func TestParseRefuses(t *testing.T) {
 		"{blackhole: quiet}":                             {`blackhole.ending: expected one of silent, close, resume, got "quiet"`},
 		"{limit_data: -1}":                               {`limit_data.bytes must be from 0 to 1099511627776, got -1`},
 		"{flap: {up: 0, down: 0}}":                       {`flap.up must be from 1ms to 1h, got 0s`, `flap.down must be from 1ms to 1h, got 0s`},
-		"{reset_peer: {timeout: 5}}": {`there is no fault "reset_peer"; known are refuse, cut, accept_close, reset, blackhole, timeout, latency, bandwidth, slicer, ` +
-			`slow_close, limit_data, flap; did you mean reset?`},
+		"{reset_peer: {timeout: 5}}":                     {`there is no fault "reset_peer"; known are ` + strings.Join(names(), ", ") + `; did you mean reset?`},
 	} {
 		kind, value := fromYAML(t, text)
 		spec, problems := Parse(kind, value)

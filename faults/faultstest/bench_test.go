@@ -116,6 +116,8 @@ type bench struct {
 	mu    sync.Mutex
 	bites []proxy.Event
 	told  chan struct{} // one for each bite
+
+	waiting chan error // of a connect that hangs
 }
 
 func setUp(t *testing.T, fault faults.Spec, intercepted bool) *bench {
@@ -164,14 +166,23 @@ type client struct {
 // dial connects to a proxy as the service would: past the interceptor, if there is one.
 func (b *bench) dial(t *testing.T, p *proxy.Proxy) (*client, error) {
 	t.Helper()
+	return b.dialWithin(t, p, patience)
+}
+
+func (b *bench) dialWithin(t *testing.T, p *proxy.Proxy, limit time.Duration) (*client, error) {
+	t.Helper()
+	address := p.Addr()
 	if b.intercepted {
 		d := p.Connect()
 		if d.Errno != 0 {
 			return nil, os.NewSyscallError("connect", d.Errno)
 		}
+		if d.Via.IsValid() {
+			address = d.Via
+		}
 		<-time.After(d.Delay)
 	}
-	c, err := net.DialTimeout("tcp", p.Addr().String(), patience)
+	c, err := net.DialTimeout("tcp", address.String(), limit)
 	if err != nil {
 		return nil, err
 	}

@@ -1,7 +1,9 @@
 package faultstest_test
 
 import (
+	"errors"
 	"io"
+	"net"
 	"strings"
 	"syscall"
 	"testing"
@@ -184,4 +186,105 @@ func endsIn(want error) func(*testing.T, *bench, *client) {
 		assert.Equal(t, part, len(got))
 		assert.True(t, strings.HasPrefix(greeting+flood, got), "and nothing else")
 	}
+}
+
+func hangs(t *testing.T, b *bench, old *client) {
+	_, err := b.dialWithin(t, b.faulty, silence)
+	var timeout net.Error
+	require.ErrorAs(t, err, &timeout)
+	assert.True(t, timeout.Timeout(), "%v", err)
+	assert.NoError(t, old.echoes("open connections go on"))
+	b.waiting = make(chan error, 1)
+	go func() {
+		c, err := b.dial(t, b.faulty)
+		if err == nil {
+			err = errors.Join(c.greeted(), c.echoes("late"))
+		}
+		b.waiting <- err
+	}()
+}
+
+func connectsLate(t *testing.T, b *bench, old *client) {
+	assert.NoError(t, <-b.waiting, "the kernel asks again")
+	working(t, b, old)
+}
+
+func caps(t *testing.T, b *bench, old *client) {
+	require.Eventually(t, func() bool { return b.faulty.Stats().Open == 1 }, patience, time.Millisecond)
+	second := b.mustDial(t)
+	assert.NoError(t, second.greeted())
+	for range 3 {
+		assert.Error(t, b.works(t, b.faulty), "the third")
+		require.Eventually(t, func() bool { return b.faulty.Stats().Open == 2 }, patience, time.Millisecond)
+	}
+	assert.NoError(t, old.echoes("those that are open work"))
+	require.NoError(t, second.Close())
+	require.Eventually(t, func() bool { return b.faulty.Stats().Open == 1 }, patience, time.Millisecond)
+	assert.NoError(t, b.works(t, b.faulty), "there is room again")
+}
+
+func losesAnswers(t *testing.T, b *bench, old *client) {
+	assert.NoError(t, old.says("acted on"))
+	assert.NoError(t, old.silent())
+	assert.True(t, b.heard("acted on"), "only the answer is lost")
+}
+
+func resetLater(t *testing.T, _ *bench, old *client) {
+	_, err := old.in.ReadByte()
+	assert.ErrorIs(t, err, syscall.ECONNRESET)
+}
+
+func withholdsRequests(t *testing.T, b *bench, old *client) {
+	assert.NoError(t, old.says("withheld"))
+	assert.NoError(t, old.silent())
+	assert.False(t, b.heard("withheld"))
+}
+
+func stallsAfter7(t *testing.T, b *bench, old *client) {
+	c := b.mustDial(t)
+	assert.NoError(t, c.greeted(), "6 of 7 bytes")
+	assert.NoError(t, c.says("more"))
+	first, err := c.in.ReadByte()
+	assert.NoError(t, err)
+	assert.EqualValues(t, 'm', first)
+	assert.NoError(t, c.silent())
+	assert.NoError(t, old.echoes("five5"), "6 of 7 bytes")
+	assert.NoError(t, old.says("more"))
+	first, err = old.in.ReadByte()
+	assert.NoError(t, err)
+	assert.EqualValues(t, 'm', first)
+	assert.NoError(t, old.silent())
+}
+
+func goesOn(t *testing.T, b *bench, old *client) {
+	assert.NoError(t, old.hears("ore"), "what waited comes")
+	working(t, b, old)
+}
+
+func slowsWithConnections(t *testing.T, b *bench, old *client) {
+	others := []*client{b.mustDial(t), b.mustDial(t)}
+	for _, c := range others {
+		assert.NoError(t, c.greeted())
+	}
+	begun := time.Now()
+	assert.NoError(t, old.echoes("slow"))
+	assert.GreaterOrEqual(t, time.Since(begun), 2*delay, "two more are open")
+}
+
+func stallsSomewhere(t *testing.T, _ *bench, old *client) {
+	begun := time.Now()
+	for range 8 {
+		assert.NoError(t, old.echoes("nothing is missing"))
+	}
+	assert.GreaterOrEqual(t, time.Since(begun), 20*time.Millisecond)
+}
+
+func changes(t *testing.T, b *bench, old *client) {
+	const line = "a line of some length"
+	assert.NoError(t, old.says(line))
+	got := make([]byte, len(line)+1)
+	_, err := io.ReadFull(old.in, got)
+	assert.NoError(t, err)
+	assert.NotEqual(t, line+"\n", string(got))
+	assert.True(t, b.heard(line), "the request arrived as it was")
 }

@@ -84,6 +84,7 @@ func (p *Proxy) serve(client *net.TCPConn, number int, letIn time.Time) {
 	p.gate()
 	decisive, resets, ok := p.admit(c)
 	if !ok {
+		c.leftOpen()
 		_ = client.Close()
 		return
 	}
@@ -121,7 +122,7 @@ func (p *Proxy) admit(c *conn) (decisive *meeting, resets []resetting, ok bool) 
 		if !f.on() || f.early(c) && !f.meetsOpen() {
 			continue // it was open already when the fault came on
 		}
-		if p.spares(f, 0) || !p.meets(f, c) {
+		if p.spares(f, -1) || !p.meets(f, c) {
 			continue
 		}
 		m := c.meet(f)
@@ -139,7 +140,6 @@ func (p *Proxy) admit(c *conn) (decisive *meeting, resets []resetting, ok bool) 
 	}
 	c.watchProtocols()
 	p.conns[c] = struct{}{}
-	p.open.Add(1)
 	return decisive, resets, true
 }
 

@@ -25,7 +25,7 @@ func (p *Proxy) Add(in Injection) error {
 		if err != nil {
 			return fmt.Errorf("add fault %s to %s: %w", in.ID, p.c.Name, err)
 		}
-		p.pit = l
+		l.pit, p.pit = true, l
 		p.work.Go(func() { p.acceptLoop(l) })
 	}
 	p.faults = append(slices.Clip(p.faults), f) // those who range over the old list go on

@@ -7,14 +7,16 @@ import (
 // underWay is how long a connection that Connect let in may take until it is accepted. One that never comes (its caller died) is forgotten then.
 const underWay = time.Second
 
-// expected returns when Connect let in the connection that was accepted next, and forgets it; the zero time: Connect knows nothing of it. They
+// expected counts the connection that was accepted next, and returns when Connect let it in, and forgets that; the zero time: Connect knows nothing of it. They
 // are accepted in the order in which they were let in.
 func (p *Proxy) expected() time.Time {
 	if !p.c.Intercepted {
+		p.open.Add(1)
 		return time.Time{}
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.open.Add(1) // in the moment in which it is not on its way any more: a cap counts both
 	if p.onTheirWay() == 0 {
 		return time.Time{}
 	}

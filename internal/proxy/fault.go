@@ -220,9 +220,12 @@ func (p *Proxy) turnOff(f *fault) func() {
 	}
 	return func() {
 		for _, c := range under {
-			if f.b.Lift == faults.CloseThem {
+			switch f.b.Lift {
+			case faults.CloseThem:
 				c.closeOrderly("closed when " + f.Fault.Kind + " was lifted")
-			} else {
+			case faults.ResetThem:
+				c.reset("reset when " + f.Fault.Kind + " was lifted")
+			default:
 				c.sever()
 			}
 		}

@@ -24,6 +24,7 @@ type listener struct {
 	l    *net.TCPListener
 	raw  syscall.RawConn
 	addr netip.AddrPort
+	pit  bool // Connect sends here what is to hang; fixed
 
 	mu      sync.Mutex
 	refuses bool

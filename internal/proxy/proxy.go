@@ -111,7 +111,9 @@ func (p *Proxy) acceptLoop(l *listener) {
 		}
 		pause = time.Millisecond
 		number, letIn := int(p.numbers.Add(1)), time.Time{} // here, where their order is known
-		if l != p.pit {
+		if l.pit {
+			p.open.Add(1)
+		} else {
 			letIn = p.expected()
 		}
 		p.work.Go(func() { p.serve(c, number, letIn) })

@@ -160,6 +160,9 @@ func later(a, b time.Time) time.Time {
 // Open implements faults.Link.
 func (l *link) Open() int { return l.s.ch.c.p.Open() }
 
+// Bite implements faults.Link.
+func (l *link) Bite(bytes int, text string) { l.s.m.bitten(bytes, text) }
+
 // Close implements faults.Link.
 func (l *link) Close() { l.end(&l.half().closes, "closed by ") }
 
