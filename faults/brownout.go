@@ -30,7 +30,11 @@ func brownout() Kind {
 					return nil
 				}
 				return &late{delay: func(link Link) time.Duration {
-					return min(most, base+min(time.Duration(max(0, link.Open()-1)), time.Hour)*each) // a million of an hour each is no overflow
+					further := time.Duration(max(0, link.Open()-1))
+					if each > 0 && further > most/each {
+						return most
+					}
+					return min(most, base+further*each)
 				}}
 			}}
 		},
