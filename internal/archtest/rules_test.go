@@ -61,7 +61,7 @@ var levels = [][]string{
 	{"reports"},
 	{"runner"},
 	{"chaostest"},
-	{"cmd", "e2e"},
+	{"cmd", "e2e", "bench"},
 }
 
 func levelOf(folder string) int {
