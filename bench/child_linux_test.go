@@ -19,11 +19,11 @@ const childEnv = "CHAOS_BENCH_PEER"
 
 // childSpec says which proxy the binary is. It prints its address and lives until its standard input ends.
 type childSpec struct {
-	Play     string         // ours (internal/proxy), bare (io.Copy between two connections) or echo (no proxy, but an upstream)
-	Upstream string         // host:port
-	Fault    string         // a fault that it holds ready; empty: none
-	Params   map[string]any // of the fault
-	Dormant  bool           // the fault is not armed
+	Play     string // ours (internal/proxy), bare (io.Copy between two connections) or echo (no proxy, but an upstream)
+	Upstream string // host:port
+	Fault    string // a fault that it holds ready; empty: none
+	Value    any    // of the fault's first parameter; nil: as it is by default
+	Dormant  bool   // the fault is not armed
 }
 
 // play is the main of such a peer. It returns the exit code.
@@ -52,7 +52,7 @@ func play(text string) int {
 func playOurs(spec childSpec) error {
 	c := proxy.Config{Name: "bench", Upstream: spec.Upstream}
 	if spec.Fault != "" {
-		fault, problems := faults.Parse(spec.Fault, spec.Params)
+		fault, problems := faults.Parse(spec.Fault, spec.Value)
 		if len(problems) > 0 {
 			return errors.New(problems[0].String())
 		}

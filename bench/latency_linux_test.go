@@ -87,7 +87,7 @@ type load struct {
 // steady returns the round trips of a load, from the moment just before each message was sent.
 func steady(t *testing.T, to netip.AddrPort, l load) []time.Duration {
 	t.Helper()
-	total := max(l.connections, int(float64(l.rate)*l.turn.Seconds()))
+	total := l.connections + max(l.connections, int(float64(l.rate)*l.turn.Seconds())) // the first of each warms up
 	open := make([]net.Conn, l.connections)
 	for i := range open {
 		c, err := net.Dial("tcp", to.String())
@@ -110,7 +110,7 @@ func steady(t *testing.T, to netip.AddrPort, l load) []time.Duration {
 		require.NoError(t, err)
 	}
 	require.NoError(t, all.Wait())
-	return took
+	return took[l.connections:]
 }
 
 // collect reads the answers of the connection of that number. Each carries when it was sent.

@@ -54,6 +54,9 @@ func sections() []section {
 		{"latency", "Added round trip", latency},
 		{"connections", "Connect, ask, answer, close", connections},
 		{"memory", "Open and idle connections", memory},
+		{"arming", "A fault comes and goes under open connections", arming},
+		{"fidelity", "Latency, asked and met", fidelity},
+		{"bandwidth", "Bandwidth, asked and met", bandwidth},
 	}
 }
 
