@@ -39,8 +39,8 @@ experiments: ## the shipped experiments, on the installed servers and on the sta
 	$(GO) run ./cmd/chaos run --servers real
 	$(GO) run ./cmd/chaos run --servers standin
 
-bench: ## phase exactness, overhead, interceptor and proxy figures: the table of docs/performance.md
-	sh tools/bench.sh
+bench: ## the tables of docs/performance.md, or those of SECTIONS only: make bench SECTIONS=peers, SECTIONS='throughput latency'
+	sh tools/bench.sh $(SECTIONS)
 
 docs: ## write the generated documents and the schema again
 	$(GO) test -count=1 ./cmd/chaos ./experiments ./faults ./probes ./phases -run 'Docs|GoldenReference|GoldenSchema' -update

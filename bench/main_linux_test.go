@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -39,7 +40,11 @@ func TestMain(m *testing.M) {
 		os.Exit(play(spec))
 	}
 	flag.Parse()
-	os.Exit(m.Run())
+	code := m.Run()
+	if stock.path != "" {
+		_ = os.RemoveAll(filepath.Dir(stock.path))
+	}
+	os.Exit(code)
 }
 
 // section is one measure over all peers. run returns its table.

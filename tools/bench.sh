@@ -1,6 +1,8 @@
 #!/bin/sh
-# The figures of docs/performance.md, as Markdown, from one run on this machine. It takes some minutes.
+# The figures of docs/performance.md, as Markdown, from one run on this machine: sh tools/bench.sh [SECTION...]. All of them take half an hour.
 # Each section compares what it measures with the same thing without chaos, in the same run: figures of two runs are not comparable.
+# Sections: phases trials program connect proxy, and those of the proxy beside others (peers: all of these): throughput latency connections memory
+# arming fidelity bandwidth.
 set -eu
 cd "$(dirname "$0")/.."
 GO="${GO:-go}"
@@ -37,8 +39,35 @@ bench() {
 
 printf '%s, %s cores, %s, Linux %s, load %s at the start\n' "$(date -u +%Y-%m-%d)" "$(nproc)" "$("$GO" env GOVERSION)" \
 	"$(uname -r)" "$(cut -d' ' -f1 /proc/loadavg)"
-bench 'A fault lands in its phase: 1,000 trials each, beside a watcher of the log' ./runner PhaseExact 1x
-bench 'A whole trial beside the bare service: medians of 101 pairs' ./runner Overhead 1x
-bench 'The whole program' ./runner Program 1x
-bench 'A connect(2), plain and intercepted' ./internal/process Connect 1s
-bench 'The proxy without a fault' ./internal/proxy 'Throughput|Connections' 1s
+
+# peers PATTERN: the tables of package bench that match. Whoever is not installed and can't be has a row that says so.
+peers() {
+	if ! command -v haproxy >/dev/null && [ ! -x /usr/sbin/haproxy ] && command -v apt-get >/dev/null; then
+		sudo=""
+		[ "$(id -u)" = 0 ] || sudo="sudo -n"
+		DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends haproxy >/dev/null 2>&1 || true
+	fi
+	tables=$(mktemp)
+	if "$GO" test ./bench -count=1 -run "TestPeers/$1" -peers "${PEERS:-all}" -rounds "${ROUNDS:-5}" -for "${FOR:-1s}" -table "$tables" \
+		-timeout 60m >"$tables.log" 2>&1; then
+		cat "$tables"
+		rm -f "$tables" "$tables.log"
+	else
+		cat "$tables.log" >&2
+		rm -f "$tables" "$tables.log"
+		exit 1
+	fi
+}
+
+for section in ${*:-phases trials program connect proxy peers}; do
+	case $section in
+	phases) bench 'A fault lands in its phase: 1,000 trials each, beside a watcher of the log' ./runner PhaseExact 1x ;;
+	trials) bench 'A whole trial beside the bare service: medians of 101 pairs' ./runner Overhead 1x ;;
+	program) bench 'The whole program' ./runner Program 1x ;;
+	connect) bench 'A connect(2), plain and intercepted' ./internal/process Connect 1s ;;
+	proxy) bench 'The proxy without a fault' ./internal/proxy 'Throughput|Connections' 1s ;;
+	peers) peers . ;;
+	throughput | latency | connections | memory | arming | fidelity | bandwidth) peers "^$section\$" ;;
+	*) echo "no section $section; see the head of tools/bench.sh" >&2; exit 2 ;;
+	esac
+done
