@@ -116,6 +116,8 @@ func (t *trial) proxied(d *dependency, e proxy.Event) {
 		t.recorder.AddAt(e.At, timeline.Event{Kind: timeline.FaultBite, Fault: e.Fault, Dependency: d.name, Connection: e.Connection, Text: e.Text})
 	case proxy.UpstreamError:
 		t.bounded(e.At, timeline.Event{Kind: timeline.UpstreamError, Dependency: d.name, Connection: e.Connection, Error: fmt.Sprint(e.Err)})
+	case proxy.Shortage:
+		t.harness(fmt.Errorf("the proxy of %s: %w: raise the limit of open files (ulimit -n), or run fewer trials at a time (--parallel)", d.name, e.Err))
 	case proxy.Panic:
 		t.harness(fmt.Errorf("the proxy of %s failed on connection %d: %w", d.name, e.Connection, e.Err))
 	}

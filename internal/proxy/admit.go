@@ -190,7 +190,7 @@ func (c *conn) connect() {
 		return
 	}
 	upstream := *c.p.upstream.Load()
-	server, err := c.p.dialer.DialContext(ctx, "tcp", upstream)
+	server, err := c.dial(ctx, upstream)
 	if err != nil {
 		if c.finish("the dependency could not be reached", false) {
 			c.p.tell(Event{Kind: UpstreamError, Connection: c.number, At: time.Now(), Err: fmt.Errorf("dial %s at %s: %w", c.p.c.Name, upstream, err)})
@@ -207,6 +207,22 @@ func (c *conn) connect() {
 	c.mu.Unlock()
 	if !over {
 		c.pump()
+	}
+}
+
+// dial connects to the dependency. Where descriptors are missing it waits until there are some again.
+func (c *conn) dial(ctx context.Context, upstream string) (net.Conn, error) {
+	for pause := time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
+		server, err := c.p.dialer.DialContext(ctx, "tcp", upstream)
+		if err == nil || !noDescriptors(err) {
+			return server, err
+		}
+		c.p.short(err)
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return nil, err
+		}
 	}
 }
 

@@ -52,6 +52,7 @@ const (
 	Bite          EventKind = "bite"           // Fault met its first connection or bytes since it was armed
 	UpstreamError EventKind = "upstream_error" // the dependency could not be reached: Err
 	Panic         EventKind = "panic"          // a link failed inside chaos: Err; its connection was reset
+	Shortage      EventKind = "shortage"       // chaos itself has no descriptors for a connection: Err; it waits until there are
 )
 
 // Event is something that happened to a proxy. Connection counts accepted connections from 1; 0 is a refused one.

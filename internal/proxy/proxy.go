@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/chaos-startup/chaos/faults"
@@ -24,6 +25,7 @@ type Proxy struct {
 	dialer    net.Dialer
 	listening []*listener // fixed after Start
 	open      atomic.Int64
+	shortage  bite
 
 	mu       sync.Mutex
 	faults   []*fault
@@ -101,6 +103,7 @@ func (p *Proxy) acceptLoop(l *listener) {
 			return
 		}
 		if err != nil {
+			p.short(err)
 			select {
 			case <-time.After(pause):
 				pause = min(2*pause, 100*time.Millisecond)
@@ -118,6 +121,18 @@ func (p *Proxy) acceptLoop(l *listener) {
 		}
 		p.work.Go(func() { p.serve(c, number, letIn) })
 	}
+}
+
+// short tells once that descriptors are missing: from then on the service may wait for chaos.
+func (p *Proxy) short(err error) {
+	if p.shortage.first() {
+		p.tell(Event{Kind: Shortage, At: time.Now(), Err: err})
+	}
+}
+
+// noDescriptors says whether an error will go away when others close something.
+func noDescriptors(err error) bool {
+	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)
 }
 
 // ordered returns the open connections in the order in which they came. Proxy locked.

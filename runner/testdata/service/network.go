@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -46,6 +47,7 @@ func (l *line) ask(text string) error {
 func (s *service) network() map[string]func([]string) error {
 	return map[string]func([]string) error{
 		"open":  func(a []string) error { return s.open(a[0], a[1]) },
+		"knock": func(a []string) error { return s.knock(a[0], a[1], a[2]) },
 		"close": func(a []string) error { return s.conns[a[0]].Close() },
 		"ask":   func(a []string) error { return s.ask(a[0], a[1]) },
 		"retry": func(a []string) error { return s.retry(a[0], a[1]) },
@@ -64,6 +66,24 @@ func (s *service) open(id, address string) error {
 	}
 	s.last = err
 	return say("open " + id + " " + errno(err))
+}
+
+// knock is open with a time limit: it prints "knock ID ok", "knock ID timeout" or the errno.
+func (s *service) knock(id, address, limit string) error {
+	within, err := time.ParseDuration(limit)
+	if err != nil {
+		return err
+	}
+	c, err := net.DialTimeout("tcp", address, within)
+	if err == nil {
+		s.conns[id] = &line{Conn: c, answers: bufio.NewReader(c)}
+	}
+	s.last = err
+	var late net.Error
+	if errors.As(err, &late) && late.Timeout() {
+		return say("knock " + id + " timeout")
+	}
+	return say("knock " + id + " " + errno(err))
 }
 
 // ask prints "ask ID TEXT ok", or the errno, and the microseconds it took.
