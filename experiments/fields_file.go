@@ -130,6 +130,8 @@ func dependencySection() section {
 		doc: "Something the service needs. Exactly one of `upstream`, `command` and `server`.",
 		fields: []entry{
 			{name: "protocol", def: "(tcp, or the server's own)", enum: protocols, doc: "What is spoken, for faults that speak it too.", example: "postgres"},
+			{name: "names", doc: "Host names under which the service knows it, whatever its port: a resolver of chaos answers them with an address that leads to its " +
+				"proxy. Needed by the fault `dns`; `chaos doctor` says whether names can be answered here.", example: "[postgres.internal, db]"},
 			{name: "upstream", format: formatAddress, doc: "Address of one that exists.", example: "127.0.0.1:5432"},
 			{name: "command", format: formatArgv, doc: "One that the runner starts for the suite. `${dep.port}` is the port it must listen on.",
 				example: "[redis-server, --port, '${dep.port}']"},

@@ -77,6 +77,7 @@ type Restart struct {
 type Dependency struct {
 	Name     string            `yaml:"-"`
 	Protocol string            `yaml:"protocol"` // tcp (default), postgres, redis, http, websocket, grpc, mysql, ...
+	Names    []string          `yaml:"names"`    // under which the service knows it; lower case, without the dot at the end
 	Upstream string            `yaml:"upstream"` // host:port of one that exists
 	Command  []string          `yaml:"command"`  // one the runner starts for the suite; ${dep.port} is its port
 	Env      map[string]string `yaml:"env"`      // of Command

@@ -57,7 +57,7 @@ func (l *loader) validateService(d *decoder, at string, s *Service) {
 var reservedNames = []string{"env", "var", "port", "file", "bin", "dir", "trial", "seed", "dep"}
 
 func (l *loader) validateDependencies() {
-	ports := map[string]string{}
+	ports, owners := map[string]string{}, map[string]string{}
 	for i := range l.f.Dependencies {
 		dep, d := &l.f.Dependencies[i], l.d
 		at := "dependencies." + dep.Name
@@ -68,6 +68,7 @@ func (l *loader) validateDependencies() {
 			d.add(d.keyAt(at), fmt.Sprintf("`%s` cannot be the name of a dependency", dep.Name), "letters, digits, _ and -", "")
 		}
 		l.validateSource(dep, at)
+		l.validateNames(dep, at, owners)
 		if dep.Protocol == "" {
 			dep.Protocol = "tcp"
 			if own := map[string]string{"postgres": "postgres", "redis": "redis", "clickhouse": "http", "nats": "nats"}[dep.Server]; own != "" {

@@ -34,6 +34,9 @@ type Behaviour struct {
 	Late func(random *rand.Rand) time.Duration
 	// Cap lets that many connections be open at a time; the fault is for those beyond. 0: it is for all.
 	Cap int
+
+	// Resolve is what the names of the dependency are answered; nil: the truth. It is carried out by internal/resolver and touches no connection.
+	Resolve *Resolution
 }
 
 // Accept is what a newly accepted connection meets.

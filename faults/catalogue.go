@@ -42,6 +42,7 @@ func Builtin() []Kind {
 		corrupt(),
 		garbage(),
 		flap(),
+		dns(),
 	}
 }
 

@@ -80,7 +80,7 @@ func does(b Behaviour) string {
 		name string
 	}{{b.Refuse != 0, "refuse"}, {b.Accept != LetIn, "accept"}, {b.Open != LeaveOpen, "open"}, {b.After != 0, "after"}, {b.Lift != GoOn, "lift"},
 		{b.Cycle != Cycle{}, "cycle"}, {b.Connect != nil, "connect"}, {b.Filter != nil, "filter"}, {b.Converse != nil, "converse"},
-		{b.Hang, "hang"}, {b.Late != nil, "late"}, {b.Cap != 0, "cap"}} {
+		{b.Hang, "hang"}, {b.Late != nil, "late"}, {b.Cap != 0, "cap"}, {b.Resolve != nil, "resolve"}} {
 		if part.set {
 			s += " " + part.name
 		}
@@ -128,12 +128,25 @@ func TestBehaviours(t *testing.T) {
 		}},
 		{"bandwidth", map[string]any{"rate": 12, "direction": "both"}, " filter", func(b Behaviour) bool { return only(b, Both) }},
 		{"slow_close", nil, " filter", func(b Behaviour) bool { return only(b, Downstream) && b.BitesEnd && b.BytesPass }},
+		{"dns", nil, " resolve", resolves(NXDomain, 0)},
+		{"dns", "no_data", " resolve", resolves(NoData, 0)},
+		{"dns", "servfail", " resolve", resolves(ServFail, 0)},
+		{"dns", "refused", " resolve", resolves(RefuseQuery, 0)},
+		{"dns", "silent", " resolve", resolves(Silent, 0)},
+		{"dns", "slow", " resolve", resolves(Truth, 3*time.Second)},
+		{"dns", map[string]any{"answer": "slow", "delay": "1s"}, " resolve", resolves(Truth, time.Second)},
+		{"dns", map[string]any{"answer": "servfail", "delay": "1s"}, " resolve", resolves(ServFail, time.Second)},
+		{"dns", "wrong_address", " resolve", resolves(WrongAddress, 0)},
 		{"limit_data", nil, " filter", func(b Behaviour) bool { return only(b, Downstream) && b.BytesPass }},
 	} {
 		b := behaviour(t, c.kind, c.value)
 		assert.Equal(t, c.does, does(b), "%s %v", c.kind, c.value)
 		assert.True(t, c.check(b), "%s %v: %+v", c.kind, c.value, b)
 	}
+}
+
+func resolves(answer NameAnswer, delay time.Duration) func(Behaviour) bool {
+	return func(b Behaviour) bool { return *b.Resolve == Resolution{Answer: answer, Delay: delay} }
 }
 
 // only says whether a behaviour filters exactly those directions.

@@ -60,6 +60,8 @@ func TestParseAccepts(t *testing.T) {
 		"{timeout: 0}":                                           "timeout 0s",
 		"{blackhole: resume}":                                    "blackhole resume",
 		"{reset: {bytes: 1099511627776}}":                        "reset{bytes: 1099511627776}",
+		"{dns: servfail}":                                        "dns servfail",
+		"{dns: {answer: slow, delay: 2s}}":                       "dns{answer: slow, delay: 2s}",
 		"{flap: {up: 2s, down: 1ms}}":                            "flap{up: 2s, down: 1ms}",
 		"{limit_data: 0}":                                        "limit_data",
 	} {
@@ -107,6 +109,8 @@ func TestParseRefuses(t *testing.T) {
 		"{slicer: {size_variation: 64}}":                 {`slicer.size_variation must be less than average_size, which is 64, got 64`},
 		"{blackhole: quiet}":                             {`blackhole.ending: expected one of silent, close, resume, got "quiet"`},
 		"{limit_data: -1}":                               {`limit_data.bytes must be from 0 to 1099511627776, got -1`},
+		"{dns: {answer: silent, delay: 1s}}":             {`dns.delay: silent never answers, so it can't be late`},
+		"{dns: nxdomian}":                                {`dns.answer: expected one of nxdomain, no_data, servfail, refused, silent, slow, wrong_address, got "nxdomian"; did you mean nxdomain?`},
 		"{flap: {up: 0, down: 0}}":                       {`flap.up must be from 1ms to 1h, got 0s`, `flap.down must be from 1ms to 1h, got 0s`},
 		"{reset_peer: {timeout: 5}}":                     {`there is no fault "reset_peer"; known are ` + strings.Join(names(), ", ") + `; did you mean reset?`},
 	} {

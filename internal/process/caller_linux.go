@@ -16,6 +16,7 @@ type connectCall struct {
 	pid     int // of the process
 	tid     int // of the thread
 	fd      int
+	network string // tcp or udp
 	pointer uintptr
 	address sockaddr
 	target  netip.AddrPort
@@ -27,6 +28,8 @@ const maxRemembered = 4096
 
 // callers looks into the processes that connect.
 type callers struct {
+	datagrams bool // UDP sockets are ours too
+
 	mu        sync.Mutex
 	processes map[int]int           // the process of each thread
 	rewritten map[place]replacement // what redirect has written where
@@ -39,8 +42,8 @@ type place struct {
 
 type replacement struct{ now, was netip.AddrPort }
 
-func newCallers() *callers {
-	return &callers{processes: map[int]int{}, rewritten: map[place]replacement{}}
+func newCallers(datagrams bool) *callers {
+	return &callers{datagrams: datagrams, processes: map[int]int{}, rewritten: map[place]replacement{}}
 }
 
 // examine reads what a caller asked for, and whether it is anything for
@@ -64,7 +67,8 @@ func (c *callers) examine(n notification) (call connectCall, ours bool, err erro
 		return call, false, nil
 	}
 	call.pid = c.process(tid)
-	if !c.connecting(call) {
+	var begins bool
+	if call.network, begins = c.connecting(call); !begins {
 		return call, false, nil
 	}
 	call.target = c.original(call, target)

@@ -32,7 +32,7 @@ func tryIntercept() error {
 	tap, err := intercept(func(a Attempt) Answer {
 		met = append(met, a.Target)
 		return Answer{Errno: unlikely}
-	})
+	}, false)
 	if err != nil {
 		return err
 	}

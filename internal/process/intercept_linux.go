@@ -35,7 +35,7 @@ type interceptor struct {
 }
 
 // intercept installs the filter on the calling thread and starts to answer.
-func intercept(decide func(Attempt) Answer) (*interceptor, error) {
+func intercept(decide func(Attempt) Answer, datagrams bool) (*interceptor, error) {
 	fd, err := installFilter()
 	if err != nil {
 		return nil, err
@@ -47,7 +47,7 @@ func intercept(decide func(Attempt) Answer) (*interceptor, error) {
 		return nil, fmt.Errorf("listen to the seccomp filter: %w", err)
 	}
 	i := &interceptor{
-		decide: decide, fd: fd, callers: newCallers(), pending: newPending(), slots: make(chan struct{}, maxDeciding),
+		decide: decide, fd: fd, callers: newCallers(datagrams), pending: newPending(), slots: make(chan struct{}, maxDeciding),
 		file: os.NewFile(uintptr(fd), "seccomp notify"), lettingGo: make(chan struct{}),
 	}
 	err = i.file.SetReadDeadline(time.Time{}) // fails unless it can be polled
@@ -122,7 +122,7 @@ func (i *interceptor) handle(n notification, at time.Time) {
 		if first {
 			i.slots <- struct{}{}
 			i.decided()
-			w.decision.make(i.decide(Attempt{PID: call.pid, Target: call.target, At: at}))
+			w.decision.make(i.decide(Attempt{PID: call.pid, Network: call.network, Target: call.target, At: at}))
 			<-i.slots
 		}
 		<-w.decision.ready

@@ -11,7 +11,7 @@ import (
 // interceptor does not exist here.
 type interceptor struct{}
 
-func intercept(func(Attempt) Answer) (*interceptor, error) {
+func intercept(func(Attempt) Answer, bool) (*interceptor, error) {
 	return nil, fmt.Errorf("it needs seccomp, which is Linux's, and this is %s: %w", runtime.GOOS, errors.ErrUnsupported)
 }
 
@@ -21,6 +21,6 @@ func (i *interceptor) counted() Interception { return Interception{} }
 
 // Intercepting tells whether connect(2) can be intercepted here: it can't.
 func Intercepting() error {
-	_, err := intercept(nil)
+	_, err := intercept(nil, false)
 	return fmt.Errorf("%w: %w", ErrNoInterceptor, err)
 }

@@ -25,11 +25,20 @@ var ErrNoInterceptor = errors.New("the connect interceptor is not available")
 // Credential names the user and group to run a service as.
 type Credential struct{ UID, GID uint32 }
 
+// ErrNoResolvConf is wrapped by Start's error, with the reason, when ResolvConf
+// is set and the service can't be given one of its own. The same Spec without
+// it works.
+var ErrNoResolvConf = errors.New("a service can't be given a resolv.conf of its own")
+
 // Attempt is one connect(2) of the service or of a process it started, on an
-// IPv4 or IPv6 stream socket, before the kernel has acted on it.
+// IPv4 or IPv6 socket, before the kernel has acted on it.
 type Attempt struct {
 	// PID is the process (not the thread) that connects.
 	PID int
+	// Network is tcp for a stream socket. It is udp for a UDP socket, for which
+	// Decide is only asked when Spec.Datagrams is set: nothing is sent yet, and
+	// every such call gives the socket a new peer.
+	Network string
 	// Target is where to, as the program wrote it; v4-mapped addresses are
 	// unmapped. It may be 0.0.0.0 or ::, which mean this machine.
 	Target netip.AddrPort
@@ -97,6 +106,13 @@ type Spec struct {
 	// be called before Start has returned, and still run when Done is closed,
 	// but not after Close.
 	Decide func(Attempt) Answer
+	// Datagrams has Decide asked about UDP sockets too. Datagrams that are sent
+	// without a connect(2) are never seen.
+	Datagrams bool
+	// ResolvConf, if set, is a file that the service sees as /etc/resolv.conf,
+	// in a mount namespace of its own that ends with the last of its processes.
+	// It needs Linux and root.
+	ResolvConf string
 }
 
 // Exit tells how a service ended.
@@ -133,7 +149,7 @@ type Interception struct {
 	// Decided is how many attempts were given to Decide.
 	Decided int
 	// Passed is how many connects were none of our business: unix sockets,
-	// datagrams, disconnects, and repeated calls on a socket that is already
+	// datagrams unless Spec.Datagrams is set, disconnects, and repeated calls on a socket that is already
 	// connecting.
 	Passed int
 	// Missed is how many connects could not be read or could not be answered

@@ -42,28 +42,44 @@ func (c *callers) socket(call connectCall) (int, error) {
 	return unix.PidfdGetfd(handle, call.fd, 0)
 }
 
+// The networks of Attempt.
+const (
+	stream   = "tcp"
+	datagram = "udp"
+)
+
 // connecting reports that the call begins a connection: that it is made on a
-// stream socket which is not connecting or connected yet. Programs also call
-// connect(2) to learn how an earlier call went; counted as attempts, these
-// would make a retry storm of every non-blocking client. In doubt it says yes.
-func (c *callers) connecting(call connectCall) bool {
+// stream socket which is not connecting or connected yet, or on a UDP socket
+// if these are ours. Programs also call connect(2) to learn how an earlier call
+// went; counted as attempts, these would make a retry storm of every
+// non-blocking client. In doubt it says yes.
+func (c *callers) connecting(call connectCall) (network string, begins bool) {
 	fd, err := c.socket(call)
 	if err != nil {
-		return true
+		return stream, true
 	}
 	defer func() { _ = unix.Close(fd) }()
 	state, err := tcpState(fd)
 	if err != nil {
-		kind, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE)
-		return err != nil || kind == unix.SOCK_STREAM
+		return c.other(fd)
 	}
 	if state != tcpClose {
-		return false
+		return stream, false
 	}
 	// Closed, with an error that nobody has collected: this call collects it.
 	fds := []unix.PollFd{{Fd: int32(fd)}} // #nosec G115 -- a descriptor
 	n, err := unix.Poll(fds, 0)
-	return err != nil || n == 0 || fds[0].Revents&unix.POLLERR == 0
+	return stream, err != nil || n == 0 || fds[0].Revents&unix.POLLERR == 0
+}
+
+// other judges a socket that is none of TCP.
+func (c *callers) other(fd int) (network string, begins bool) {
+	kind, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE)
+	if err != nil || kind == unix.SOCK_STREAM {
+		return stream, true
+	}
+	protocol, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PROTOCOL)
+	return datagram, c.datagrams && err == nil && protocol == unix.IPPROTO_UDP
 }
 
 // tcpState reads the first byte of struct tcp_info. Sockets of other kinds

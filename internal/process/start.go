@@ -11,7 +11,8 @@ import (
 
 // Start launches a service in a process group of its own. The error says what
 // was looked for when the command cannot be executed, and wraps
-// ErrNoInterceptor when Decide is set and connects cannot be intercepted.
+// ErrNoInterceptor when Decide is set and connects cannot be intercepted, or
+// ErrNoResolvConf when ResolvConf is set and can't be had.
 // Whoever got a Process must Close it.
 func Start(spec Spec) (*Process, error) {
 	path, err := lookup(spec)
@@ -90,14 +91,19 @@ func (p *Process) launch(path string, files []*os.File) error {
 }
 
 // exec runs on the launching thread: what it changes there (the filter, the
-// parent-death signal) is inherited by the service and by nothing else.
+// mounts, the parent-death signal) is inherited by the service and by nothing else.
 func (p *Process) exec(path string, files []*os.File) (*os.Process, error) {
 	extra := []string{MarkerVariable + "=" + p.spec.Marker}
 	if p.notify != nil {
 		extra = append(extra, "NOTIFY_SOCKET="+p.notify.address)
 	}
+	if p.spec.ResolvConf != "" {
+		if err := mountResolvConf(p.spec.ResolvConf); err != nil {
+			return nil, fmt.Errorf("start %s: %w: %w", p.spec.Argv[0], ErrNoResolvConf, err)
+		}
+	}
 	if p.spec.Decide != nil {
-		tap, err := intercept(p.spec.Decide)
+		tap, err := intercept(p.spec.Decide, p.spec.Datagrams)
 		if err != nil {
 			return nil, fmt.Errorf("start %s: %w: %w", p.spec.Argv[0], ErrNoInterceptor, err)
 		}

@@ -11,11 +11,13 @@ import (
 
 // Config says what a proxy stands before and which faults it holds ready.
 type Config struct {
-	Name        string // of the dependency, for messages and seeds
-	Listen      string // host:port; port 0 takes a free one; "" is 127.0.0.1:0
-	Upstream    string // host:port of the real dependency
-	Both        bool   // listen on [::1] with the same port too, if there is IPv6
-	Intercepted bool   // connects are decided by Connect before they happen; the accept side is only the safety net
+	Name     string // of the dependency, for messages and seeds
+	Listen   string // host:port; port 0 takes a free one; "" is 127.0.0.1:0
+	Upstream string // host:port of the real dependency
+	// Aliases are further addresses to listen on, with the proxy's own port and with Upstream's.
+	Aliases     []netip.Addr
+	Both        bool // listen on [::1] with the same port too, if there is IPv6
+	Intercepted bool // connects are decided by Connect before they happen; the accept side is only the safety net
 	Injections  []Injection
 	Seed        uint64
 	Watches     []Watch

@@ -65,6 +65,12 @@ func Start(ctx context.Context, c Config) (*Proxy, error) {
 			p.listening = append(p.listening, l6)
 		}
 	}
+	if err := p.listenOnAliases(ctx); err != nil {
+		for _, l := range p.listening {
+			l.close()
+		}
+		return nil, fmt.Errorf("proxy of %s: %w", c.Name, err)
+	}
 	for _, l := range p.listening {
 		p.work.Go(func() { p.acceptLoop(l) })
 	}
@@ -74,6 +80,25 @@ func Start(ctx context.Context, c Config) (*Proxy, error) {
 		}
 	}
 	return p, nil
+}
+
+// listenOnAliases makes the proxy answer at its aliases: there the service may ask for the proxy's port or for the one it is used to.
+func (p *Proxy) listenOnAliases(ctx context.Context) error {
+	own := strconv.Itoa(int(p.Addr().Port()))
+	ports := []string{own}
+	if _, usual, err := net.SplitHostPort(p.c.Upstream); err == nil && usual != own {
+		ports = append(ports, usual)
+	}
+	for _, a := range p.c.Aliases {
+		for _, port := range ports {
+			l, err := listen(ctx, net.JoinHostPort(a.String(), port))
+			if err != nil {
+				return err
+			}
+			p.listening = append(p.listening, l)
+		}
+	}
+	return nil
 }
 
 // Addr is where the service must connect.
