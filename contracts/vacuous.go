@@ -2,6 +2,7 @@ package contracts
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/chaos-startup/chaos/timeline"
 )
@@ -55,7 +56,10 @@ func (t *trace) neverBit(f int) finding {
 	if last := spans[len(spans)-1]; last.lift >= 0 {
 		when = fmt.Sprintf("from %s to %s", Millis(t.ms(spans[0].armed)), Millis(t.ms(last.lift)))
 	}
-	used, uses := t.usedIn(spec.On)
+	if spec.Kind == naming {
+		return t.neverAsked(f, when, at)
+	}
+	used, uses := t.usedIn(spec.On, timeline.Connect, timeline.Accept)
 	next := "the service was not seen to use " + spec.On + " at all: is its address given as ${" + spec.On + "}?"
 	if len(uses) > 0 {
 		next = fmt.Sprintf("let it come on when %s is used: connections to it began %s", spec.On, used)
@@ -64,13 +68,29 @@ func (t *trace) neverBit(f int) finding {
 	return t.undecided("vacuous", next, at, "`%s` was on %s but met no connection and no byte: %s was not used in that time", spec.Text, when, spec.On)
 }
 
-// usedIn says in which phases connections to dep began, with the positions that show it.
-func (t *trace) usedIn(dep string) (words string, at []int) {
+// naming is the kind of fault that meets lookups and not connections.
+const naming = "dns"
+
+// neverAsked is neverBit for a fault that meets lookups of names.
+func (t *trace) neverAsked(f int, when string, at []int) finding {
+	spec := t.spec.Faults[f]
+	asked, asks := t.usedIn(spec.On, timeline.Resolve)
+	next := "none of its names was looked up through the resolver of chaos: is the service given one of `names`, is it not in /etc/hosts, and does " +
+		"the service ask DNS for it?"
+	if len(asks) > 0 {
+		next = fmt.Sprintf("let it come on when its name is looked up: that was %s; a name that is known already is not asked for again", asked)
+		at = append(at, asks[:min(len(asks), 5)]...)
+	}
+	return t.undecided("vacuous", next, at, "`%s` was on %s but met no query: no name of %s was looked up in that time", spec.Text, when, spec.On)
+}
+
+// usedIn says in which phases dep was used, by events of these kinds, with the positions that show it.
+func (t *trace) usedIn(dep string, kinds ...timeline.Kind) (words string, at []int) {
 	var names []string
 	seen := map[string]bool{}
 	for i := range t.ev[:t.end] {
 		e := t.ev[i]
-		if e.Dependency != dep || e.Kind != timeline.Connect && e.Kind != timeline.Accept {
+		if e.Dependency != dep || !slices.Contains(kinds, e.Kind) {
 			continue
 		}
 		at = append(at, i)

@@ -13,8 +13,9 @@ import (
 var marks = map[timeline.Kind]string{
 	timeline.Exec: "start", timeline.Log: "log", timeline.LogDropped: "log", timeline.PhaseBegin: "phase", timeline.PhaseEnd: "phase",
 	timeline.FaultArmed: "FAULT", timeline.FaultBite: "FAULT", timeline.FaultLifted: "FAULT", timeline.FaultSummary: "FAULT",
-	timeline.Connect: "connect", timeline.Undeclared: "connect", timeline.Escape: "ESCAPE", timeline.Accept: "connect",
-	timeline.Close: "close", timeline.UpstreamError: "upstream", timeline.ReadyClaim: "READY", timeline.ReadyLost: "READY",
+	timeline.Connect: "connect", timeline.Undeclared: "connect", timeline.Escape: "ESCAPE", timeline.Resolve: "resolve", timeline.UndeclaredName: "resolve",
+	timeline.Accept: "connect",
+	timeline.Close:  "close", timeline.UpstreamError: "upstream", timeline.ReadyClaim: "READY", timeline.ReadyLost: "READY",
 	timeline.Proof: "proof", timeline.Budget: "BUDGET", timeline.Stop: "stop", timeline.Kill: "KILL", timeline.Survivor: "KILL",
 	timeline.Exit: "EXIT", timeline.Restart: "start", timeline.MissingEvidence: "missing", timeline.Harness: "HARNESS",
 	timeline.Interrupted: "HARNESS", timeline.End: "end",
@@ -87,6 +88,10 @@ func networkWords(e timeline.Event) string {
 		return text
 	case timeline.Undeclared:
 		return "to " + e.Target + ", which no dependency declares"
+	case timeline.Resolve:
+		return fmt.Sprintf("%s of %s for %s: %s", e.Text, e.Name, on, e.Result)
+	case timeline.UndeclaredName:
+		return e.Name + ", which no dependency declares"
 	case timeline.Escape:
 		return fmt.Sprintf("to %s at %s, around its proxy: %s", on, e.Target, e.Text)
 	case timeline.Accept:

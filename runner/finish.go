@@ -52,6 +52,7 @@ func (t *trial) finish(ctx context.Context) {
 		t.closeDependency(ctx, d)
 	}
 	t.closeProcess()
+	t.closeResolver(ctx)
 	t.keepLast()
 	t.removeFolder()
 	for _, p := range t.ports {
@@ -135,7 +136,7 @@ func (t *trial) closeDependency(ctx context.Context, d *dependency) {
 		if i.On != d.name {
 			continue
 		}
-		f := d.proxy.Stats().Fault(i.id)
+		f := t.hits(d, i)
 		t.recorder.Add(timeline.Event{Kind: timeline.FaultSummary, Fault: i.id, Dependency: d.name, Count: map[string]float64{
 			"connections_hit": float64(f.ConnectionsHit), "bytes_hit": float64(f.BytesHit),
 		}})

@@ -16,7 +16,7 @@ import (
 // arms is on before the next byte passes; its timers take the gate themselves.
 type injector struct {
 	items  []*injection
-	on     func(i *injection) // the proxy lets it act
+	on     func(i *injection) // the proxy, or the resolver, lets it act
 	off    func(i *injection)
 	record func(timeline.Event)
 	hold   func(func()) // runs a function with the gate held

@@ -163,7 +163,10 @@ func (t *trial) launch(incarnation int) error {
 		Line: t.line, Output: t.logFile, Notify: t.notified, Exited: func(process.Exit) { t.gone = true },
 	}
 	if t.suite.intercepting == nil {
-		spec.Decide = t.decide
+		spec.Decide, spec.Datagrams = t.decide, t.naming != nil
+	}
+	if t.naming != nil {
+		spec.ResolvConf = t.naming.conf
 	}
 	t.suite.watch(t.marker, 0)
 	p, err := process.Start(spec)
@@ -306,6 +309,7 @@ func (t *trial) missingEvidence() {
 			Text: "no connect interceptor: refused attempts are not counted and connections around a proxy are not seen: " + err.Error(),
 		})
 	}
+	t.tellNaming()
 	for _, p := range t.tracker.Polls() {
 		t.recorder.Add(timeline.Event{Kind: timeline.MissingEvidence, Text: "phase " + p.Phase + " is polled over HTTP: its moments are not exact"})
 	}

@@ -37,7 +37,7 @@ func (t *trial) startProxies(ctx context.Context) error {
 		}
 		d.proxy, err = proxy.Start(ctx, proxy.Config{
 			Name: spec.Name, Listen: spec.Listen, Upstream: up.address,
-			Both: t.plan.Service.Interpose == "connect", Intercepted: t.suite.intercepting == nil,
+			Aliases: t.aliases(spec.Name), Both: t.plan.Service.Interpose == "connect", Intercepted: t.suite.intercepting == nil,
 			Injections: t.injections(d.name), Seed: t.plan.Seed, Gate: t.gate.Sync, Watches: watches,
 			On: func(e proxy.Event) { t.proxied(d, e) },
 		})
@@ -55,7 +55,7 @@ func (t *trial) startProxies(ctx context.Context) error {
 func (t *trial) injections(dependency string) []proxy.Injection {
 	var out []proxy.Injection
 	for _, i := range t.injector.items {
-		if i.On == dependency {
+		if i.On == dependency && !isNaming(i.Injection) {
 			out = append(out, proxy.Injection{ID: i.id, Fault: i.Fault, Connections: i.Connections, Toxicity: i.Toxicity})
 		}
 	}
@@ -156,13 +156,21 @@ func (t *trial) connects(d *dependency) {
 
 // decide answers each connect(2) of the service, before it happens.
 func (t *trial) decide(a process.Attempt) process.Answer {
-	d, direct := t.aimed(a.Target)
-	if d == nil {
+	if a.Network == "udp" {
+		return t.asks(a)
+	}
+	d, way := t.aimed(a.Target)
+	switch {
+	case d == nil && a.Target.Port() == dnsPort && t.naming != nil:
+		return t.asks(a)
+	case d == nil:
 		t.stranger(a.Target)
 		return process.Answer{}
+	case way == lost:
+		t.astray(d, a)
+		return process.Answer{}
 	}
-	interposed := t.plan.Service.Interpose == "connect"
-	if direct && !interposed {
+	if way == direct && t.plan.Service.Interpose != "connect" {
 		t.connecting(d)
 		t.bounded(time.Now(), timeline.Event{
 			Kind: timeline.Escape, Dependency: d.name, Target: a.Target.String(), PID: a.PID,
@@ -185,7 +193,7 @@ func (t *trial) decide(a process.Attempt) process.Answer {
 		e.Result, answer.Redirect = "unanswered", decision.Via
 	case decision.Errno != 0:
 		e.Result, e.Error = "refused", errnoName(decision.Errno)
-	case direct:
+	case way != proxied:
 		e.Result, answer.Redirect = "redirected", d.proxy.Addr()
 	case decision.Delay > 0:
 		e.Result = "delayed"
@@ -194,19 +202,34 @@ func (t *trial) decide(a process.Attempt) process.Answer {
 	return answer
 }
 
-// aimed finds the dependency that an address belongs to; direct means its real address, not its proxy.
-func (t *trial) aimed(target netip.AddrPort) (d *dependency, direct bool) {
+// way is which address of a dependency a connect goes to.
+type way int
+
+const (
+	proxied way = iota // its proxy's
+	direct             // its real one
+	byName             // the one that its names stand for, whatever the port
+	lost               // a wrong one, which a fault gave for its name
+)
+
+// aimed finds the dependency that an address belongs to.
+func (t *trial) aimed(target netip.AddrPort) (*dependency, way) {
+	if d, wrong := t.byName(target.Addr()); wrong {
+		return d, lost
+	} else if d != nil {
+		return d, byName
+	}
 	for _, d := range t.dependencies {
 		if d.proxy.Addr().Port() == target.Port() && target.Addr().IsLoopback() {
-			return d, false
+			return d, proxied
 		}
 	}
 	for _, d := range t.dependencies {
 		if d.upstream.is(target) {
-			return d, true
+			return d, direct
 		}
 	}
-	return nil, false
+	return nil, proxied
 }
 
 // stranger notes an address that nobody declared, once.

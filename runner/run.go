@@ -20,16 +20,17 @@ type suite struct {
 	o    Options
 	plan *experiments.Plan
 
-	dir          string // the run's own folder
-	bin          string // ${bin}
-	marker       string // in the environment of every process of the run
-	mask         func(string) string
-	intercepting error // nil: connect(2) is intercepted
-	guard        *process.Guard
-	ports        *portPool
-	marks        *marks
-	upstreams    []*upstream
-	journal      *reports.Journal
+	dir           string // the run's own folder
+	bin           string // ${bin}
+	marker        string // in the environment of every process of the run
+	mask          func(string) string
+	intercepting  error        // nil: connect(2) is intercepted
+	ownResolvConf func() error // nil: a service can be given a resolv.conf of its own
+	guard         *process.Guard
+	ports         *portPool
+	marks         *marks
+	upstreams     []*upstream
+	journal       *reports.Journal
 }
 
 // Run runs the plan and returns its report, judged. The report is there also when ctx ended in between (Interrupted is set) and
@@ -37,7 +38,7 @@ type suite struct {
 // a build that fails, a dependency that does not come up, a folder that can't be removed.
 func Run(ctx context.Context, plan *experiments.Plan, o Options) (*reports.Report, error) {
 	o.setDefaults()
-	s := &suite{o: o, plan: plan, ports: newPortPool(), mask: experiments.Mask(plan.File.Masked)}
+	s := &suite{o: o, plan: plan, ports: newPortPool(), ownResolvConf: process.OwnResolvConf, mask: experiments.Mask(plan.File.Masked)}
 	report := s.newReport()
 	err := s.up(ctx, report)
 	if err == nil {

@@ -39,6 +39,7 @@ type trial struct {
 	service      experiments.Service // rendered
 	readiness    []proof
 	dependencies []*dependency
+	naming       *naming // nil: no dependency has names
 	dir          string
 	ports        map[string]int
 	files        map[string]string
@@ -111,7 +112,7 @@ func (t *trial) prepare(ctx context.Context) error {
 	if err := os.Mkdir(t.dir, 0o755); err != nil { // #nosec G301 -- a service may run as another user
 		return fmt.Errorf("make the trial's folder: %w", err)
 	}
-	steps := []func(context.Context) error{t.prepareJudging, t.startProxies, t.renderFiles, t.renderService, t.renderProbes, t.renderPolls}
+	steps := []func(context.Context) error{t.prepareJudging, t.startResolver, t.startProxies, t.renderFiles, t.renderService, t.renderProbes, t.renderPolls}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
 			return err
@@ -133,11 +134,7 @@ func (t *trial) prepareJudging(context.Context) error {
 	t.injector.hold = t.gate.Do
 	t.injector.wake = t.changed
 	t.injector.record = t.recordFault
-	t.injector.on = func(i *injection) { t.dependency(i.On).proxy.Arm(i.id) }
-	t.injector.off = func(i *injection) {
-		t.dependency(i.On).proxy.Lift(i.id)
-		t.lifts.Add(1)
-	}
+	t.injector.on, t.injector.off = t.arm, t.lift
 	t.keeper, err = newLogKeeper(t.plan, t.spec, func(at time.Time, e timeline.Event) { t.recorder.AddAt(at, e) }, t.suite.mask)
 	return err
 }

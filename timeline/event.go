@@ -31,10 +31,18 @@ const (
 	// FaultSummary: the figures of a fault at the end. Fault, Dependency, Count: connections_hit, bytes_hit, escaped.
 	FaultSummary Kind = "fault.summary"
 	// Connect: the service called connect(2) for a declared dependency. Dependency, Target, Result
-	// (allowed, redirected, refused, delayed), Error (the errno's name when refused).
+	// (allowed, redirected, refused, delayed, or astray: to the wrong address that a fault gave for its name), Error (the errno's name
+	// when refused).
 	Connect Kind = "connect"
 	// Undeclared: the service connected to an address that no dependency declares. Target.
 	Undeclared Kind = "connect.undeclared"
+	// Resolver: how the names of dependencies are answered. Text.
+	Resolver Kind = "resolver"
+	// Resolve: a declared name was looked up. Dependency, Name, Text (the type: A, AAAA), Result (answered, no_data, nxdomain, servfail,
+	// refused, silent, wrong_address, delayed).
+	Resolve Kind = "resolve"
+	// UndeclaredName: a name that no dependency declares was looked up for the first time. Name.
+	UndeclaredName Kind = "resolve.undeclared"
 	// Escape: a connection reached a declared dependency around its proxy. Dependency, Target, Text.
 	Escape Kind = "escape"
 	// Accept: a proxy accepted a connection. Dependency, Connection.

@@ -57,6 +57,7 @@ func (c *checkup) entry(mark, what, text string, more ...string) {
 func (c *checkup) machine() {
 	fmt.Fprintf(&c.out, "chaos %s, %s/%s, %s\n\n", version(), runtime.GOOS, runtime.GOARCH, number(runtime.NumCPU(), "core"))
 	c.interceptor()
+	c.names()
 	for _, k := range servers.Kinds() {
 		c.server(k)
 	}
@@ -81,6 +82,23 @@ func (c *checkup) interceptor() {
 	c.entry("warn", "connect interceptor", "not available: "+err.Error(),
 		"Faults still work through the addresses of the proxies (interpose: address), but refused attempts are not",
 		"counted, ways around a proxy are not seen, and interpose: connect is not possible. Reports say so.")
+}
+
+// names says how the names of dependencies can be answered.
+func (c *checkup) names() {
+	own, intercepting := process.OwnResolvConf(), process.Intercepting()
+	switch {
+	case own == nil && intercepting == nil:
+		c.entry("ok", "names", "answered through a resolv.conf of the service's own, and by redirecting connects to nameservers")
+	case own == nil:
+		c.entry("ok", "names", "answered through a resolv.conf of the service's own")
+	case intercepting == nil:
+		c.entry("note", "names", "answered by redirecting connects to nameservers; no resolv.conf of the service's own: "+own.Error(),
+			"The fault dns works for programs that connect(2) their sockets to the nameserver, as glibc, Go and Java do. musl does not,",
+			"and c-ares (node's dns.resolve) only takes answers from the address it asked: as root these work too.")
+	default:
+		c.entry("warn", "names", "not answered: "+own.Error(), "The fault dns is not possible: its trials are errors, and reports say so.")
+	}
 }
 
 func (c *checkup) server(k servers.Kind) {
