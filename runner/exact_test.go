@@ -40,6 +40,18 @@ experiments:
     repeat: ${var.repeat}
 `
 
+// newLookup prints a phase and at once looks a name up.
+const newLookup = `
+dependencies: {echo: {upstream: '${var.echo}', names: [echo.internal]}}
+service:
+  command: '${var.program} phase one + look a echo.internal + phase two + look b echo.internal + phase three + look c echo.internal + phase four + look d echo.internal + ready ok + wait'
+experiments:
+  - name: look
+    inject: [{on: echo, during: three, fault: dns}]
+    expect: tolerate
+    repeat: ${var.repeat}
+`
+
 // tally is in how many trials a fault for phase three was felt there, and in how many it was felt elsewhere.
 type tally struct{ trials, hit, spilled int }
 
@@ -119,6 +131,25 @@ func exactConnect(t testing.TB, list []reports.Trial) tally {
 	return c
 }
 
+// exactLookup counts the trials of newLookup.
+func exactLookup(t testing.TB, list []reports.Trial) tally {
+	t.Helper()
+	c := tally{trials: len(list)}
+	for _, trial := range list {
+		require.Equal(t, contracts.Pass, trial.Verdict, show(trial))
+		if told(t, trial, "look c") == "no such host" {
+			c.hit++
+		}
+		for _, id := range []string{"a", "b", "d"} {
+			if !strings.HasPrefix(told(t, trial, "look "+id), "ok 127.") {
+				c.spilled++
+			}
+		}
+		between(t, trial)
+	}
+	return c
+}
+
 // connectsIn lists phases and connects in the order of the timeline.
 func connectsIn(trial reports.Trial) string {
 	var order []string
@@ -182,4 +213,15 @@ func TestPhaseExactConnectOneCore(t *testing.T) {
 	needsInterceptor(t)
 	oneCore(t)
 	assert.Equal(t, tally{trials: exactRuns, hit: exactRuns}, exactConnect(t, exactly(t, newConnection, exactRuns, 4)))
+}
+
+func TestPhaseExactLookup(t *testing.T) {
+	needsNames(t)
+	assert.Equal(t, tally{trials: exactRuns, hit: exactRuns}, exactLookup(t, exactly(t, newLookup, exactRuns, 4)))
+}
+
+func TestPhaseExactLookupOneCore(t *testing.T) {
+	needsNames(t)
+	oneCore(t)
+	assert.Equal(t, tally{trials: exactRuns, hit: exactRuns}, exactLookup(t, exactly(t, newLookup, exactRuns, 4)))
 }

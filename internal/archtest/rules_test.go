@@ -28,6 +28,7 @@ func rules() []rule {
 		{name: "imports point down", breaks: importsPointDown, except: map[string]string{
 			"faults/faultstest/bench_test.go": "the exam of every fault runs on real sockets, through internal/proxy",
 			"faults/faultstest/exam_test.go":  "the exam of every fault runs on real sockets, through internal/proxy",
+			"faults/faultstest/names_test.go": "the exam of faults of names, through internal/resolver",
 		}},
 		{name: "toxiproxy stays inside", breaks: toxiproxyStaysInside},
 		{name: "nothing internal is exported", breaks: nothingInternalIsExported},

@@ -54,6 +54,8 @@ func (s *service) network() map[string]func([]string) error {
 		"until": func(a []string) error { return s.until(a[0], a[1]) },
 		"crowd": func(a []string) error { return crowd(a[0], a[1]) },
 		"ring":  func(a []string) error { return ring(strings.Join(a, " ")) },
+		"look":  func(a []string) error { return s.look(a[0], a[1]) },
+		"find":  func(a []string) error { return find(a[0]) },
 		"must":  func([]string) error { return s.must() },
 	}
 }
@@ -96,6 +98,29 @@ func (s *service) ask(id, text string) error {
 	began := time.Now()
 	s.last = l.ask(text)
 	return say(fmt.Sprintf("ask %s %s %s %d", id, text, errno(s.last), time.Since(began).Microseconds()))
+}
+
+// look looks a name up and prints "look ID ok ADDRESS" or what went wrong.
+func (s *service) look(id, name string) error {
+	addresses, err := net.LookupHost(name)
+	if s.last = err; err != nil {
+		var dns *net.DNSError
+		if errors.As(err, &dns) {
+			return say("look " + id + " " + dns.Err)
+		}
+		return say("look " + id + " " + err.Error())
+	}
+	return say("look " + id + " ok " + strings.Join(addresses, " "))
+}
+
+// find looks a name up until there is an address, and prints how many times that took.
+func find(name string) error {
+	for n := 1; ; n++ {
+		if _, err := net.LookupHost(name); err == nil {
+			return say(fmt.Sprintf("find %s ok %d", name, n))
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
 }
 
 // retry connects and asks until there is an answer, and prints how many attempts that took.
