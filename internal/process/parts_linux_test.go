@@ -72,12 +72,16 @@ func playSocket(args []string) int {
 	var fd int
 	var err error
 	var sa unix.Sockaddr
+	kind := unix.SOCK_STREAM
+	if len(args) > 2 { // a datagram socket, which must speak first
+		kind = unix.SOCK_DGRAM
+	}
 	switch args[0] {
 	case "v4":
-		fd, err = unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
+		fd, err = unix.Socket(unix.AF_INET, kind, 0)
 		sa = &unix.SockaddrInet4{Addr: to.Addr().As4(), Port: int(to.Port())}
 	default:
-		fd, err = unix.Socket(unix.AF_INET6, unix.SOCK_STREAM, 0)
+		fd, err = unix.Socket(unix.AF_INET6, kind, 0)
 		sa = &unix.SockaddrInet6{Addr: to.Addr().As16(), Port: int(to.Port())}
 	}
 	if err != nil {
@@ -90,6 +94,9 @@ func playSocket(args []string) int {
 	if err := unix.Connect(fd, sa); err != nil {
 		fmt.Println("error", unix.ErrnoName(err.(unix.Errno)))
 		return 0
+	}
+	if kind == unix.SOCK_DGRAM {
+		_, _ = unix.Write(fd, []byte("hello"))
 	}
 	b := make([]byte, 64)
 	n, _ := unix.Read(fd, b)
