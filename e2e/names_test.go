@@ -14,9 +14,12 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/chaos-startup/chaos/contracts"
+	"github.com/chaos-startup/chaos/experiments"
 	"github.com/chaos-startup/chaos/faults"
 	"github.com/chaos-startup/chaos/internal/process"
 	"github.com/chaos-startup/chaos/internal/resolver"
+	"github.com/chaos-startup/chaos/runner"
 )
 
 // client is a program that looks db.internal up and prints "ok ADDRESS", or what its own library says.
@@ -192,3 +195,17 @@ try:
 except TimeoutError:
     print("timed out")
 `
+
+// TestNamesOfTheExample runs a whole service by its names.
+func TestNamesOfTheExample(t *testing.T) {
+	if process.OwnResolvConf() != nil && process.Intercepting() != nil {
+		t.Skip("names can't be answered here")
+	}
+	plan, err := load(t, filepath.Join(smdFolder, "names.yaml"), nil).Expand(experiments.Selection{})
+	require.NoError(t, err)
+	report, err := runner.Run(t.Context(), plan, runner.Options{Servers: "standin", Parallel: 4, LookupEnv: os.LookupEnv})
+	require.NoError(t, err)
+	for _, trial := range report.Trials {
+		assert.Equal(t, contracts.Pass, trial.Verdict, "%s: %v", trial.Title, trial.Reasons)
+	}
+}

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -9,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/chaos-startup/chaos/internal/process"
+	"github.com/chaos-startup/chaos/internal/resolver"
 	"github.com/chaos-startup/chaos/internal/servers"
 	"github.com/spf13/cobra"
 )
@@ -17,7 +20,7 @@ func newDoctorCmd(d deps) *cobra.Command {
 	return &cobra.Command{
 		Use: "doctor", Args: nothing,
 		Short: "Say what works on this machine and what a report would lack",
-		Long: `Say what works on this machine: whether connects can be intercepted, which servers of server: are installed and which would
+		Long: `Say what works on this machine: whether connects can be intercepted and names be answered, which servers of server: are installed and which would
 be stand-ins, and whether proxies and folders can be made. The exit code is 4 when chaos can't run here.`,
 		Example: "  chaos doctor",
 		RunE: func(*cobra.Command, []string) error {
@@ -87,6 +90,9 @@ func (c *checkup) interceptor() {
 // names says how the names of dependencies can be answered.
 func (c *checkup) names() {
 	own, intercepting := process.OwnResolvConf(), process.Intercepting()
+	if own == nil {
+		own = standardPort()
+	}
 	switch {
 	case own == nil && intercepting == nil:
 		c.entry("ok", "names", "answered through a resolv.conf of the service's own, and by redirecting connects to nameservers")
@@ -99,6 +105,18 @@ func (c *checkup) names() {
 	default:
 		c.entry("warn", "names", "not answered: "+own.Error(), "The fault dns is not possible: its trials are errors, and reports say so.")
 	}
+}
+
+// standardPort tries the port that a resolv.conf means.
+func standardPort() error {
+	r, err := resolver.Start(context.Background(), resolver.Config{})
+	if err != nil {
+		return err
+	}
+	if !r.Standard() {
+		err = errors.New("a resolver can't listen on port 53 of a loopback address")
+	}
+	return errors.Join(err, r.Close(context.Background()))
 }
 
 func (c *checkup) server(k servers.Kind) {

@@ -25,5 +25,6 @@
 // after a second is taken for an orphan of a service, and is collected.
 //
 // Connections that are made without connect(2) are not seen by the
-// interceptor: io_uring's IORING_OP_CONNECT and TCP Fast Open by sendto(2).
+// interceptor: io_uring's IORING_OP_CONNECT, TCP Fast Open by sendto(2), and
+// datagrams of sockets that are not connected.
 package process
