@@ -39,6 +39,9 @@ func TestVacuous(t *testing.T) {
 	spec.Invariants.PhaseOrder = true
 	triggered := refused(Expectation{FailFast: &FailFast{}})
 	triggered.Faults[0] = Fault{On: "postgres", Kind: "reset", Text: "reset on postgres when it sends ALTER TABLE"}
+	named := refused(Expectation{FailFast: &FailFast{}})
+	named.Faults[0].Kind = "dns"
+	asks := timeline.Event{MS: 15, Kind: timeline.Resolve, Dependency: "postgres", Name: "db", Text: "A", Result: "answered"}
 	died := tl(logs(40, "config is missing"), exits(50, 1), observed(51))
 	runCases(t, []judgeCase{
 		{"its phase never came", spec, tl(exec(0), begin(10, "init"), died), Inconclusive, "vacuous", "phase database never came, so `refuse on postgres during database` never came on; phases seen: init; the service exited with code 1 at 50ms"},
@@ -47,6 +50,8 @@ func TestVacuous(t *testing.T) {
 		{"the phase came, the fault did not", spec, tl(exec(0), begin(10, "init"), begin(20, "database"), died), Inconclusive, "vacuous", "never came on"},
 		{"never bit", spec, tl(exec(0), begin(10, "init"), accepts(15, "postgres"), begin(20, "database"), armed(20, "f1"), lift(30, "f1"), begin(30, "cache"), claims(40), observed(50)),
 			Inconclusive, "vacuous", "was on from 20ms to 30ms but met no connection and no byte: postgres was not used in that time"},
+		{"a name that was not looked up in its phase", named, tl(exec(0), begin(10, "init"), asks, begin(20, "database"), armed(20, "f1"), accepts(25, "postgres"), lift(30, "f1"), begin(30, "cache"), claims(40), observed(50)),
+			Inconclusive, "vacuous", "met no query: no name of postgres was looked up in that time"},
 		{"a bite during the stop is none", spec, tl(exec(0), begin(10, "init"), begin(20, "database"), armed(20, "f1"), claims(40), observed(50), stop(51), bite(52, "f1"), exits(60, 0)),
 			Inconclusive, "vacuous", "was not used"},
 		{"a violation stands on its own", spec, tl(exec(0), begin(10, "cache"), begin(20, "init"), died), Fail, "phase_order", "although init and database had not"},
