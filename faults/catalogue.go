@@ -43,6 +43,7 @@ func Builtin() []Kind {
 		garbage(),
 		flap(),
 		dns(),
+		tlsFailure(),
 	}
 }
 
