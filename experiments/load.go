@@ -132,9 +132,12 @@ func (l *loader) secrets(v *variables, o Options) {
 	l.f.Masked = slices.DeleteFunc(slices.Compact(masked), func(s string) bool { return s == "" })
 }
 
+// authorityFiles are the variables of the test authority, of the fault tls.
+var authorityFiles = []string{"ca.file", "ca.cert", "ca.key"}
+
 // trialScope is what a trial's own texts may use.
 func (l *loader) trialScope(files []string, where string) scope {
-	s := scope{names: []string{"bin", "dir", "trial", "seed"}, ports: true, where: where}
+	s := scope{names: append([]string{"bin", "dir", "trial", "seed"}, authorityFiles...), ports: true, where: where}
 	for _, d := range l.dependencies {
 		s.names = append(s.names, d)
 		for _, a := range []string{"host", "port", "upstream", "upstream_host", "upstream_port", "database", "user", "password"} {
@@ -176,7 +179,8 @@ func (l *loader) serviceScope(n *yaml.Node, s Service, axes []string) {
 }
 
 func (l *loader) dependencyScope(n *yaml.Node, name string) {
-	own := scope{names: []string{"bin", "dir", "dep", "dep.host", "dep.port", name, name + ".host", name + ".port"}, where: "in a dependency"}
+	own := scope{names: append([]string{"bin", "dir", "dep", "dep.host", "dep.port", name, name + ".host", name + ".port"}, authorityFiles...),
+		where: "in a dependency"}
 	for _, key := range keys(n) {
 		switch key.Value {
 		case "command", "env", "ready":

@@ -119,7 +119,7 @@ func (l *loader) matrix(n *yaml.Node) []axis {
 		case !identifier.MatchString(key.Value):
 			l.add(key, fmt.Sprintf("`%s` cannot be the name of an axis", key.Value), "letters, digits, _ and -", "")
 			continue
-		case taken.allows(key.Value) || slices.Contains([]string{"env", "var", "port", "file"}, key.Value):
+		case taken.allows(key.Value) || slices.Contains([]string{"env", "var", "port", "file", "ca"}, key.Value):
 			l.add(key, fmt.Sprintf("the axis `%s` hides the variable ${%s}", key.Value, key.Value), "another name", "")
 			continue
 		case values.Kind != yaml.SequenceNode || len(values.Content) == 0:

@@ -73,7 +73,7 @@ func (b *schemaBuilder) dependencies() *schema {
 
 func (b *schemaBuilder) matrix() *schema {
 	values := &schema{Type: "array", MinItems: minimum(1), UniqueItems: true, Items: &schema{Not: &schema{Type: "null"}}}
-	hidden := anyList([]string{"env", "var", "port", "file", "bin", "dir", "trial", "seed"})
+	hidden := anyList([]string{"env", "var", "port", "file", "bin", "dir", "trial", "seed", "ca"})
 	names := &schema{Pattern: identifier.String(), Not: &schema{Enum: hidden}}
 	return union(&schema{Type: "object", PropertyNames: names, AdditionalProperties: values}, &schema{Type: "null"})
 }

@@ -54,7 +54,7 @@ func (l *loader) validateService(d *decoder, at string, s *Service) {
 }
 
 // reservedNames cannot be dependencies: ${NAME} means something else.
-var reservedNames = []string{"env", "var", "port", "file", "bin", "dir", "trial", "seed", "dep"}
+var reservedNames = []string{"env", "var", "port", "file", "bin", "dir", "trial", "seed", "dep", "ca"}
 
 func (l *loader) validateDependencies() {
 	ports, owners := map[string]string{}, map[string]string{}

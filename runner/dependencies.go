@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -148,8 +149,8 @@ func (s *suite) startCommand(ctx context.Context, u *upstream) error {
 	return awaitUpstream(ctx, u, dependencyStart)
 }
 
-// dependencyLookup answers what a dependency's own command and ready probe may use: its own address, the build folder and the run's
-// folder.
+// dependencyLookup answers what a dependency's own command and ready probe may use: its own address, the test authority's files, the build
+// folder and the run's folder.
 func (s *suite) dependencyLookup(u *upstream) func(string) (string, error) {
 	return func(name string) (string, error) {
 		switch name {
@@ -164,7 +165,10 @@ func (s *suite) dependencyLookup(u *upstream) func(string) (string, error) {
 		case u.spec.Name + ".port":
 			return part(u.address, 1)
 		}
-		return "", fmt.Errorf("${%s}: a dependency's command knows ${%s}, ${%s.host}, ${%s.port}, ${bin} and ${dir}", name, u.spec.Name, u.spec.Name, u.spec.Name)
+		if file, ok := strings.CutPrefix(name, "ca."); ok {
+			return s.authority.file(file)
+		}
+		return "", fmt.Errorf("${%s}: a dependency's command knows ${%s}, ${%s.host}, ${%s.port}, ${ca.file}, ${ca.cert}, ${ca.key}, ${bin} and ${dir}", name, u.spec.Name, u.spec.Name, u.spec.Name)
 	}
 }
 

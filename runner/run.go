@@ -31,6 +31,7 @@ type suite struct {
 	marks         *marks
 	upstreams     []*upstream
 	journal       *reports.Journal
+	authority     authorityFiles
 }
 
 // Run runs the plan and returns its report, judged. The report is there also when ctx ended in between (Interrupted is set) and
@@ -73,6 +74,10 @@ func (s *suite) up(ctx context.Context, report *reports.Report) error {
 	s.dir = dir
 	if err := os.Chmod(dir, 0o755); err != nil { // #nosec G302 -- servers run as other users
 		return fmt.Errorf("open the run's folder: %w", err)
+	}
+	s.authority = authorityFiles{dir: dir, names: []string{"localhost", "127.0.0.1", "::1"}}
+	for _, d := range s.plan.File.Dependencies {
+		s.authority.names = append(s.authority.names, d.Name)
 	}
 	if err := s.startGuard(); err != nil {
 		return err

@@ -17,7 +17,7 @@ const (
 	forProbes
 )
 
-// lookup answers the variables of one trial: ${dir}, ${bin}, ${trial}, ${seed}, ${port.NAME}, ${file.NAME}, ${DEP} and
+// lookup answers the variables of one trial: ${dir}, ${bin}, ${trial}, ${seed}, ${port.NAME}, ${file.NAME}, ${ca.FILE}, ${DEP} and
 // ${DEP.host|port|upstream|upstream_host|upstream_port|database|user|password}.
 func (t *trial) lookup(ctx context.Context, s side) func(string) (string, error) {
 	return func(name string) (string, error) {
@@ -37,6 +37,9 @@ func (t *trial) lookup(ctx context.Context, s side) func(string) (string, error)
 		}
 		if dotted && head == "file" {
 			return t.file(rest)
+		}
+		if dotted && head == "ca" {
+			return t.suite.authority.file(rest)
 		}
 		for _, d := range t.dependencies {
 			if d.name == head {
