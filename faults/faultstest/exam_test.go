@@ -66,6 +66,13 @@ func exams() []exam {
 		{kind: "bandwidth", value: 1, shows: isNarrow, leaves: working},
 		{kind: "slicer", value: map[string]any{"average_size": 4, "delay": "10ms"}, shows: isSliced, leaves: working},
 		{kind: "slow_close", value: delay, shows: closesLate, leaves: working},
+		{kind: "tls", shows: failsTLS("certificate has expired"), leaves: working},
+		{kind: "tls", value: "unknown_ca", shows: failsTLS("unknown authority"), leaves: working},
+		{kind: "tls", value: "alert", shows: failsTLS("remote error: tls: handshake failure"), leaves: working},
+		{kind: "tls", value: "plaintext", shows: failsTLS("does not look like a TLS handshake"), leaves: working},
+		{kind: "tls", value: "handshake_cut", shows: failsTLS("EOF"), leaves: working},
+		{kind: "tls", value: "handshake_reset", shows: failsTLS("connection reset by peer"), leaves: working},
+		{kind: "tls", value: "handshake_hang", shows: hangsTLS, leaves: working},
 		{kind: "limit_data", shows: limitsTo0, leaves: broken},
 		{kind: "limit_data", value: 7, shows: limitsTo7, leaves: broken},
 		{kind: "limit_data", value: part, shows: endsIn(nil), leaves: working},
@@ -152,7 +159,7 @@ func texts(b *bench) []string {
 
 // TestNoBiteWithoutEffect: a trial in which a fault only stood by must not count as one in which it acted.
 func TestNoBiteWithoutEffect(t *testing.T) {
-	for kind, value := range map[string]any{"limit_data": part, "reset": map[string]any{"bytes": part}, "slow_close": delay} {
+	for kind, value := range map[string]any{"limit_data": part, "reset": map[string]any{"bytes": part}, "slow_close": delay, "tls": nil} {
 		fault, problems := faults.Parse(kind, value)
 		require.Empty(t, problems)
 		b := setUp(t, fault, false)

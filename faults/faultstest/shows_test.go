@@ -1,9 +1,12 @@
 package faultstest_test
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"io"
 	"net"
+	"os"
 	"strings"
 	"syscall"
 	"testing"
@@ -11,6 +14,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/chaos-startup/chaos/faults"
 )
 
 // How each fault looks from outside. Times have lower bounds only: a loaded machine is late, never early.
@@ -142,6 +147,29 @@ func isSliced(t *testing.T, _ *bench, old *client) {
 	begun := time.Now()
 	assert.NoError(t, old.echoes(strings.Repeat("0123456789abcdef", 4)))
 	assert.GreaterOrEqual(t, time.Since(begun), 150*time.Millisecond, "16 pieces, 10 ms apart")
+}
+
+// failsTLS: a client that trusts the test authority fails with want behind the server's greeting; what is open goes on.
+func failsTLS(want string) func(*testing.T, *bench, *client) {
+	return func(t *testing.T, b *bench, old *client) {
+		root, err := faults.CertificateAuthority()
+		require.NoError(t, err)
+		trust := x509.NewCertPool()
+		require.True(t, trust.AppendCertsFromPEM(root))
+		c := b.mustDial(t)
+		require.NoError(t, c.greeted())
+		assert.ErrorContains(t, tls.Client(c, &tls.Config{RootCAs: trust, ServerName: "localhost"}).Handshake(), want)
+		assert.NoError(t, old.echoes("open connections go on"))
+		assert.NoError(t, b.works(t, b.faulty), "without TLS")
+	}
+}
+
+func hangsTLS(t *testing.T, b *bench, old *client) {
+	c := b.mustDial(t)
+	require.NoError(t, c.greeted())
+	require.NoError(t, c.SetDeadline(time.Now().Add(silence)))
+	assert.ErrorIs(t, tls.Client(c, &tls.Config{ServerName: "localhost"}).Handshake(), os.ErrDeadlineExceeded)
+	assert.NoError(t, old.echoes("open connections go on"))
 }
 
 func closesLate(t *testing.T, b *bench, _ *client) {
