@@ -222,8 +222,7 @@ func awaitRefusal(v *verdict) error {
 		case d == Upstream && c.Data == nil:
 			v.failed(io.EOF)
 			return errMute
-		case d == Upstream && len(c.Data) == len(fatalAlert) && c.Data[0] == fatalAlert[0]:
-			v.tell(": the service refused it")
+		case v.told && d == Upstream: // it has refused
 			return errMute
 		}
 	}

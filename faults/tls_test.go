@@ -118,6 +118,9 @@ func TestTLSEveryKind(t *testing.T) {
 			bites := talk.bitten(t)
 			require.Len(t, bites, 1)
 			assert.NotContains(t, bites[0], "went on")
+			if strings.Contains(bites[0], ": ") && kind != "client_certificate" {
+				assert.Contains(t, bites[0], ": the service refused it: tls: ")
+			}
 		})
 	}
 }
@@ -284,6 +287,19 @@ func TestTLSBehindAQuestion(t *testing.T) {
 	assert.Equal(t, "Nwelcome", string(talk.passed[Downstream]))
 	assert.Equal(t, "in plain", string(talk.passed[Upstream]), "who takes the N goes on in plain text")
 	assert.Equal(t, []string{"answered without TLS"}, talk.bites)
+}
+
+// TestOpenAlert: whatever stands before it, and in pieces it is none.
+func TestOpenAlert(t *testing.T) {
+	const change, unknown = "\x14\x03\x03\x00\x01\x01", "\x15\x03\x03\x00\x02\x02\x30"
+	for text, want := range map[string]bool{unknown: true, change + unknown: true, unknown[:6]: false, change: false, "": false,
+		"\x15\x03\x03\x00\x02\x01\x00": false, "\x17\x03\x03\xff\xff" + unknown: false, "\x15\x03\x03\x00\x13" + unknown: false} {
+		alert, found := openAlert([]byte(text))
+		assert.Equal(t, want, found, "%x", text)
+		if found {
+			assert.Equal(t, "tls: unknown certificate authority", alert.Error())
+		}
+	}
 }
 
 // TestTLSFlood: what waits is bounded.

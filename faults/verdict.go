@@ -1,6 +1,8 @@
 package faults
 
 import (
+	"crypto/tls"
+	"encoding/binary"
 	"errors"
 	"io"
 	"net"
@@ -39,17 +41,35 @@ func (v *verdict) failed(err error) {
 		v.Bite(v.bytes, "could not come to terms with the service: "+err.Error())
 	case errors.Is(err, io.EOF):
 		v.tell(": the service closed the connection")
-	case isAlert(err):
-		v.tell(": the service refused it: " + err.Error())
+	case alertOf(err) != nil:
+		v.refused(alertOf(err))
 	default:
 		v.tell(": the handshake failed: " + err.Error())
 	}
 }
 
-// isAlert says whether err is what the other side said, in crypto/tls.
-func isAlert(err error) bool {
+func (v *verdict) refused(alert error) { v.tell(": the service refused it: " + alert.Error()) }
+
+// alertOf returns the alert of the other side that crypto/tls reports by err; nil: there is none.
+func alertOf(err error) error {
 	var said *net.OpError
-	return errors.As(err, &said) && said.Op == "remote error"
+	if errors.As(err, &said) && said.Op == "remote error" {
+		return said.Err
+	}
+	return nil
+}
+
+// openAlert finds an alert that a service sends without encryption. OpenSSL does so when it refuses a certificate in TLS 1.3, where crypto/tls
+// expects it encrypted.
+func openAlert(records []byte) (tls.AlertError, bool) {
+	for len(records) > recordHeader {
+		n := recordHeader + int(binary.BigEndian.Uint16(records[3:]))
+		if records[0] == fatalAlert[0] && n == len(fatalAlert) && len(records) >= n && records[5] == fatalAlert[5] {
+			return tls.AlertError(records[6]), true
+		}
+		records = records[min(n, len(records)):]
+	}
+	return 0, false
 }
 
 // Next is that of the Talk, but does not let the bite wait for ever.
@@ -64,6 +84,8 @@ func (v *verdict) Next() (Direction, Chunk, bool) {
 	}
 	if !ok {
 		v.tell("")
+	} else if alert, refused := openAlert(c.Data); refused && d == Upstream {
+		v.refused(alert)
 	}
 	return d, c, ok
 }
