@@ -87,5 +87,12 @@ func FuzzRecognise(f *testing.F) {
 		} else {
 			assert.Len(t, talk.bites, 1)
 		}
+		// Whatever both sides say inside a handshake, it ends.
+		talk = &fakeTalk{script: []heardLine{{Upstream, hello}, {Downstream, b}, {Upstream, b}, {Upstream, nil}}}
+		talk.script[1].data = append([]byte{}, b...)
+		talk.script[2].data = append([]byte{}, b...)
+		(&tlsConversation{kind: string(expired)}).Run(talk)
+		assert.Equal(t, "close", talk.closed)
+		assert.Len(t, talk.bites, 1)
 	})
 }

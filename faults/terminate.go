@@ -73,6 +73,21 @@ func terminate(talk Talk, hello []byte, o termination) (*plainTalk, error) {
 	return p, nil
 }
 
+// inPlain waits for the service's ClientHello and ends its TLS with a sound certificate of the test authority: for a fault that speaks a protocol
+// inside TLS. protocols are the ALPN names that the fault knows ("http/1.1"). The service must trust the authority.
+//
+// speaksTLS false: the connection was passed on untouched up to here and has no TLS, or is over; go on with talk itself. An error: the service did
+// not take the handshake, and plain must be closed. Else plain.Next gives what both sides say in plaintext, plain.Pass says something to a side
+// (Upstream reaches the dependency over TLS of our own), and plain.Close is the only way out, also when Next says false at the lift.
+func inPlain(talk Talk, protocols ...string) (plain *plainTalk, speaksTLS bool, err error) {
+	var o opening
+	if !o.hello(talk) {
+		return nil, false, nil
+	}
+	plain, err = terminate(talk, o.held, termination{protocols: protocols})
+	return plain, true, err
+}
+
 // more takes the next chunk and puts it aside for its side.
 func (p *plainTalk) more(until time.Time) error {
 	var d Direction
