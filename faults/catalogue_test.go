@@ -120,6 +120,8 @@ func TestBehaviours(t *testing.T) {
 		{"blackhole", "close", " accept lift filter", func(b Behaviour) bool { return b.Accept == LeaveSilent && b.Lift == CloseThem && only(b, Both) }},
 		{"blackhole", "resume", " filter", func(b Behaviour) bool { return b.Lift == GoOn && only(b, Both) }},
 		{"timeout", nil, " lift filter", func(b Behaviour) bool { return b.Lift == CloseThem && only(b, Both) }},
+		{"timeout", map[string]any{"direction": "upstream"}, " lift filter", func(b Behaviour) bool { return only(b, Upstream) }},
+		{"limit_data", map[string]any{"direction": "upstream"}, " filter", func(b Behaviour) bool { return only(b, Upstream) }},
 		{"latency", nil, " filter", func(b Behaviour) bool { return only(b, Downstream) }},
 		{"latency", map[string]any{"direction": "upstream"}, " filter", func(b Behaviour) bool { return only(b, Upstream) }},
 		{"latency", map[string]any{"direction": "both"}, " filter", func(b Behaviour) bool { return only(b, Both) }},

@@ -18,6 +18,12 @@ func directionParam() Param {
 		Doc:  "Which traffic feels it: what the dependency answers, what the service sends, or both."}
 }
 
+// bothWays is that parameter for a kind that is felt both ways unless one is named.
+func bothWays(p Param) Param {
+	p.Default = Both.String()
+	return p
+}
+
 // direction reads that parameter.
 func (s Spec) direction() Direction {
 	switch s.Text("direction") {

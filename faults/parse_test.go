@@ -104,9 +104,9 @@ func TestParseRefuses(t *testing.T) {
 		"{bandwidth: .nan}":                 {`bandwidth.rate: expected a whole number, got NaN`},
 		"{bandwidth: .inf}":                 {`bandwidth.rate: expected a whole number, got +Inf`},
 		"{slicer: 0}":                       {`slicer.average_size must be from 1 to 1048576, got 0`}, // overflows the stack in Toxiproxy
-		"{slicer: {size_variation: -1}}":    {`slicer.size_variation must be from 0 to 1048575, got -1`},
-		"{slicer: {average_size: 8, size_variation: 8}}": {`slicer.size_variation must be less than average_size, which is 8, got 8`},
-		"{slicer: {size_variation: 64}}":                 {`slicer.size_variation must be less than average_size, which is 64, got 64`},
+		"{slicer: {size_variation: -1}}":    {`slicer.size_variation must be from 0 to 1048576, got -1`},
+		"{slicer: {average_size: 8, size_variation: 9}}": {`slicer.size_variation must be at most average_size, which is 8, got 9`},
+		"{slicer: {size_variation: 65}}":                 {`slicer.size_variation must be at most average_size, which is 64, got 65`},
 		"{blackhole: quiet}":                             {`blackhole.ending: expected one of silent, close, resume, got "quiet"`},
 		"{limit_data: -1}":                               {`limit_data.bytes must be from 0 to 1099511627776, got -1`},
 		"{dns: {answer: silent, delay: 1s}}":             {`dns.delay: silent never answers, so it can't be late`},

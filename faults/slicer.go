@@ -17,17 +17,17 @@ func slicer() Kind {
 		Example: "{on: llm, during: services, fault: {slicer: {average_size: 16, delay: 1ms}}}",
 		Params: []Param{
 			{Name: "average_size", Type: TypeInt, Default: int64(64), Min: int64(1), Max: int64(1 << 20), Unit: "bytes", Doc: "How long a piece is."},
-			{Name: "size_variation", Type: TypeInt, Default: int64(0), Min: int64(0), Max: int64(1<<20 - 1), Unit: "bytes",
-				Doc: "By how much a piece may be longer or shorter; less than average_size."},
+			{Name: "size_variation", Type: TypeInt, Default: int64(0), Min: int64(0), Max: int64(1 << 20), Unit: "bytes",
+				Doc: "By how much a piece may be longer or shorter; at most average_size."},
 			{Name: "delay", Type: TypeDuration, Default: timeline.Duration(100 * time.Microsecond), Min: timeline.Duration(0),
 				Max: timeline.Duration(time.Minute), Doc: "The pause between two pieces. Without one, the network may join them again."},
 			directionParam(),
 		},
 		Behave: slicing,
 		check: func(s Spec) []Problem {
-			// A piece would have no bytes; Toxiproxy's slicer overflows the stack here.
-			if v, a := s.Int("size_variation"), s.Int("average_size"); v >= a {
-				return []Problem{{Param: "size_variation", Text: fmt.Sprintf("slicer.size_variation must be less than average_size, which is %d, got %d", a, v)}}
+			// A piece would have less than no bytes; Toxiproxy's slicer overflows the stack here.
+			if v, a := s.Int("size_variation"), s.Int("average_size"); v > a {
+				return []Problem{{Param: "size_variation", Text: fmt.Sprintf("slicer.size_variation must be at most average_size, which is %d, got %d", a, v)}}
 			}
 			return nil
 		},

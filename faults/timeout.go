@@ -16,11 +16,17 @@ func timeout() Kind {
 			"closed as well: bytes are missing from it.",
 		Client:  "connect succeeds, silence, then the end of the stream (EOF) without an answer.",
 		Example: "{on: auth, during: dependencies, fault: {timeout: 2s}}",
-		Params: []Param{{Name: "timeout", Type: TypeDuration, Default: timeline.Duration(time.Second), Min: timeline.Duration(0), Max: timeline.Duration(time.Hour),
-			Doc: "How long a connection stays open; 0: until the fault is lifted."}},
+		Params: []Param{
+			{Name: "timeout", Type: TypeDuration, Default: timeline.Duration(time.Second), Min: timeline.Duration(0), Max: timeline.Duration(time.Hour),
+				Doc: "How long a connection stays open; 0: until the fault is lifted."},
+			bothWays(directionParam()),
+		},
 		Behave: func(s Spec) Behaviour {
-			limit := s.Duration("timeout")
-			return Behaviour{Lift: CloseThem, Filter: func(Direction, *rand.Rand) Filter {
+			limit, direction := s.Duration("timeout"), s.direction()
+			return Behaviour{Lift: CloseThem, Filter: func(d Direction, _ *rand.Rand) Filter {
+				if !direction.Covers(d) {
+					return nil
+				}
 				if limit == 0 {
 					return swallow{}
 				}
