@@ -1,0 +1,167 @@
+package toxiapi
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"strings"
+	"syscall"
+
+	"github.com/chaos-startup/chaos/faults"
+	"github.com/chaos-startup/chaos/internal/proxy"
+)
+
+// Toxic is a toxic of a proxy, as the API shows it.
+type Toxic struct {
+	Attributes map[string]any `json:"attributes"`
+	Name       string         `json:"name"`
+	Type       string         `json:"type"`
+	Stream     string         `json:"stream"`
+	Toxicity   float64        `json:"toxicity"`
+
+	given map[string]any // the attributes as they were given, by canonical name: an update is laid over them
+	spec  faults.Spec
+}
+
+const (
+	upstream   = "upstream"
+	downstream = "downstream"
+)
+
+// toxicInput is the body of a request that makes or changes a toxic. nil: not given.
+type toxicInput struct {
+	Name       *string        `json:"name"`
+	Type       *string        `json:"type"`
+	Stream     *string        `json:"stream"`
+	Toxicity   *float64       `json:"toxicity"`
+	Attributes map[string]any `json:"attributes"`
+}
+
+// NewToxic checks the description of a toxic. An empty stream is downstream, an empty name the type and the stream, a nil toxicity 1. All
+// mistakes are told at once; Param of each is the attribute, or type, stream or toxicity.
+func NewToxic(name, typ, stream string, toxicity *float64, attributes map[string]any) (Toxic, []faults.Problem) {
+	t, ok := lookupType(typ)
+	if !ok {
+		return Toxic{}, []faults.Problem{{Param: "type", Text: fmt.Sprintf("%s: there is no toxic %s; known are %s", invalidType, shown(typ), strings.Join(typeNames(), ", "))}}
+	}
+	var problems []faults.Problem
+	if stream == "" {
+		stream = downstream
+	}
+	if stream = strings.ToLower(stream); stream != upstream && stream != downstream {
+		problems = append(problems, faults.Problem{Param: "stream", Text: invalidStream})
+		stream = downstream
+	}
+	if name == "" {
+		name = typ + "_" + stream
+	}
+	given, more := t.canonical(attributes)
+	out := Toxic{Name: name, Type: typ, Stream: stream, Toxicity: 1, given: given}
+	told, spec, still := t.parse(given, stream)
+	problems = append(append(problems, more...), still...)
+	if toxicity != nil {
+		out.Toxicity = *toxicity
+		if text := checkToxicity(*toxicity); text != "" {
+			problems = append(problems, faults.Problem{Param: "toxicity", Text: text})
+		}
+	}
+	if len(problems) > 0 {
+		return Toxic{}, problems
+	}
+	out.Attributes, out.spec = told, spec
+	return out, nil
+}
+
+func checkToxicity(f float64) string {
+	if f >= 0 && f <= 1 {
+		return ""
+	}
+	return fmt.Sprintf("toxicity must be from 0 to 1, got %s", shown(f))
+}
+
+// create makes a toxic of the body of a request.
+func (in toxicInput) create() (Toxic, error) {
+	if in.Stream != nil && *in.Stream == "" {
+		return Toxic{}, wrong(invalidStream)
+	}
+	if in.Type != nil {
+		if _, ok := lookupType(*in.Type); !ok {
+			_, problems := NewToxic("", *in.Type, "", nil, nil)
+			return Toxic{}, asAPI(problems)
+		}
+	}
+	out, problems := NewToxic(text(in.Name), text(in.Type), text(in.Stream), in.Toxicity, in.Attributes)
+	return out, asAPI(problems)
+}
+
+// update lays the body of a request over a toxic. Name, type and stream may be repeated; they can't be changed.
+func (in toxicInput) update(old Toxic) (Toxic, error) {
+	for _, fixed := range []struct {
+		what, have string
+		given      *string
+	}{{"name", old.Name, in.Name}, {"type", old.Type, in.Type}, {"stream", old.Stream, in.Stream}} {
+		if fixed.given != nil && *fixed.given != "" && !strings.EqualFold(*fixed.given, fixed.have) {
+			return Toxic{}, wrong(fmt.Sprintf("the %s of a toxic can't be changed: it is %q; remove the toxic and add another", fixed.what, fixed.have))
+		}
+	}
+	t, _ := lookupType(old.Type)
+	changed, problems := t.canonical(in.Attributes)
+	if len(problems) > 0 {
+		return Toxic{}, asAPI(problems)
+	}
+	given := maps.Clone(old.given)
+	maps.Copy(given, changed)
+	toxicity := in.Toxicity
+	if toxicity == nil {
+		toxicity = &old.Toxicity
+	}
+	out, problems := NewToxic(old.Name, old.Type, old.Stream, toxicity, given)
+	return out, asAPI(problems)
+}
+
+func text(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}
+
+// asAPI makes one error of all problems.
+func asAPI(problems []faults.Problem) error {
+	if len(problems) == 0 {
+		return nil
+	}
+	var texts []string
+	for _, p := range problems {
+		texts = append(texts, p.String())
+	}
+	return wrong(strings.Join(texts, "; "))
+}
+
+// needsInterceptor says why a fault can't be played by a proxy alone; empty: it can.
+func needsInterceptor(spec faults.Spec) string {
+	if errno := spec.Behaviour().Refuse; errno != 0 && errno != syscall.ECONNREFUSED {
+		return fmt.Sprintf("%s.errno %s needs the connect interceptor, which chaos has only around a service that it starts (chaos run): a closed port "+
+			"answers with ECONNREFUSED alone", spec.Kind, spec.Text("errno"))
+	}
+	return ""
+}
+
+// injection is the toxic as internal/proxy takes it.
+func (t Toxic) injection() proxy.Injection {
+	return proxy.Injection{ID: t.Name, Fault: t.spec, Toxicity: t.Toxicity}
+}
+
+// plays says whether the toxic does anything: noop does not, nor does one for no connection at all.
+func (t Toxic) plays() bool { return t.spec.Kind != "" && t.Toxicity > 0 }
+
+// decodeBody reads one JSON value. The texts are those of encoding/json, as in Toxiproxy.
+func decodeBody(dec *json.Decoder, into any) error {
+	if err := dec.Decode(into); err != nil {
+		return fmt.Errorf("%s: %w", badBody, err)
+	}
+	if dec.More() {
+		return wrong(badBody + ": something follows the JSON value")
+	}
+	return nil
+}
