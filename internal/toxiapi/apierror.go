@@ -39,7 +39,7 @@ func toAPI(err error) *apiError {
 	}
 	var tooLong *http.MaxBytesError
 	if errors.As(err, &tooLong) {
-		return &apiError{badBody + ": " + err.Error(), http.StatusRequestEntityTooLarge}
+		return &apiError{err.Error(), http.StatusRequestEntityTooLarge}
 	}
 	text := err.Error()
 	var op *net.OpError

@@ -85,11 +85,7 @@ func body(r *http.Request, into any) error {
 		dec.UseNumber()
 	}
 	if err := decodeBody(dec, into); err != nil {
-		e := toAPI(err)
-		if e.Status == http.StatusInternalServerError {
-			e.Status = http.StatusBadRequest
-		}
-		return e
+		return err
 	}
 	return nil
 }

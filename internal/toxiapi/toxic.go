@@ -2,8 +2,10 @@ package toxiapi
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 	"strings"
 	"syscall"
 
@@ -155,13 +157,24 @@ func (t Toxic) injection() proxy.Injection {
 // plays says whether the toxic does anything: noop does not, nor does one for no connection at all.
 func (t Toxic) plays() bool { return t.spec.Kind != "" && t.Toxicity > 0 }
 
-// decodeBody reads one JSON value. The texts are those of encoding/json, as in Toxiproxy.
+// decodeBody reads one JSON value. The texts are those of encoding/json, as in Toxiproxy, but for the names of our Go types.
 func decodeBody(dec *json.Decoder, into any) error {
-	if err := dec.Decode(into); err != nil {
-		return fmt.Errorf("%s: %w", badBody, err)
-	}
-	if dec.More() {
+	err := dec.Decode(into)
+	var mistyped *json.UnmarshalTypeError
+	var tooLong *http.MaxBytesError
+	switch {
+	case err == nil && dec.More():
 		return wrong(badBody + ": something follows the JSON value")
+	case err == nil:
+		return nil
+	case errors.As(err, &tooLong):
+		return fmt.Errorf("%s: %w", badBody, err)
+	case errors.As(err, &mistyped):
+		where := ""
+		if mistyped.Field != "" {
+			where = " into the field " + mistyped.Field
+		}
+		return wrong(fmt.Sprintf("%s: json: cannot unmarshal %s%s", badBody, mistyped.Value, where))
 	}
-	return nil
+	return wrong(badBody + ": " + err.Error())
 }
