@@ -116,6 +116,9 @@ func TestBehaviours(t *testing.T) {
 		{"reset", nil, " accept open", func(b Behaviour) bool { return b.Accept == ResetIt && b.Open == ResetOpen }},
 		{"reset", "2s", " accept open after", func(b Behaviour) bool { return b.After == 2*time.Second }},
 		{"reset", map[string]any{"bytes": 1, "after": "1s"}, " filter", func(b Behaviour) bool { return only(b, Downstream) && b.BytesPass }},
+		{"reset", map[string]any{"at": "data", "direction": "upstream", "after": "1s"}, " open after filter", func(b Behaviour) bool {
+			return b.Open == ResetOpen && b.After == time.Second && only(b, Upstream) && b.BytesPass
+		}},
 		{"blackhole", nil, " accept lift filter", func(b Behaviour) bool { return b.Accept == LeaveSilent && b.Lift == StayDead && only(b, Both) }},
 		{"blackhole", "close", " accept lift filter", func(b Behaviour) bool { return b.Accept == LeaveSilent && b.Lift == CloseThem && only(b, Both) }},
 		{"blackhole", "resume", " filter", func(b Behaviour) bool { return b.Lift == GoOn && only(b, Both) }},

@@ -20,18 +20,26 @@ func reset() Kind {
 				Doc: "How late the reset comes."},
 			{Name: "bytes", Type: TypeInt, Default: int64(0), Min: int64(0), Max: int64(1 << 40), Unit: "bytes",
 				Doc: "How many bytes of answer pass on a connection before its reset; 0: none, it need not even talk."},
+			{Name: "at", Type: TypeEnum, Default: "accept", Enum: []string{"accept", "data"},
+				Doc: "When a new connection is reset, without `bytes`: as soon as it is accepted, or when its first data come (Toxiproxy's reset_peer)."},
+			{Name: "direction", Type: TypeEnum, Default: Downstream.String(), Enum: []string{Downstream.String(), Upstream.String(), Both.String()},
+				Doc: "Whose data and bytes count: the dependency's, the service's, or both's."},
 		},
 		Behave: func(s Spec) Behaviour {
-			after, limit := s.Duration("after"), s.Int("bytes")
-			if limit == 0 {
+			after, limit, direction := s.Duration("after"), s.Int("bytes"), s.direction()
+			if limit == 0 && s.Text("at") == "accept" {
 				return Behaviour{Accept: ResetIt, Open: ResetOpen, After: after}
 			}
-			return Behaviour{BytesPass: true, Filter: func(d Direction, _ *rand.Rand) Filter {
-				if d != Downstream {
+			b := Behaviour{BytesPass: true, Filter: func(d Direction, _ *rand.Rand) Filter {
+				if !direction.Covers(d) {
 					return nil
 				}
 				return &resetAfter{allowance: allowance{limit: limit}, after: after}
 			}}
+			if limit == 0 {
+				b.Open, b.After = ResetOpen, after
+			}
+			return b
 		},
 	}
 }

@@ -194,7 +194,9 @@ func (c *conn) connect() {
 	if err != nil {
 		if c.finish("the dependency could not be reached", false) {
 			c.p.tell(Event{Kind: UpstreamError, Connection: c.number, At: time.Now(), Err: fmt.Errorf("dial %s at %s: %w", c.p.c.Name, upstream, err)})
-			_ = c.client.SetLinger(0)
+			if !c.p.c.Polite {
+				_ = c.client.SetLinger(0)
+			}
 		}
 		return
 	}

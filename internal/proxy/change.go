@@ -52,7 +52,7 @@ func (p *Proxy) Remove(id string) bool {
 	return true
 }
 
-// Disable refuses new connections and resets open ones, until Enable. The port stays taken.
+// Disable refuses new connections and ends open ones, until Enable. The port stays taken.
 func (p *Proxy) Disable() {
 	p.mu.Lock()
 	p.disabled = true
@@ -60,7 +60,7 @@ func (p *Proxy) Disable() {
 	open := p.ordered()
 	p.mu.Unlock()
 	for _, c := range open {
-		c.reset("the proxy was disabled")
+		c.dismiss("the proxy was disabled")
 	}
 }
 

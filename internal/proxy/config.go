@@ -21,6 +21,7 @@ type Config struct {
 	Injections  []Injection
 	Seed        uint64
 	Watches     []Watch
+	Polite      bool // connections to a dependency that can't be reached, and those that Disable or Close end, are closed as in Toxiproxy, not reset
 
 	// Gate reads all that the service has said up to now and applies its phases; it may call Arm and Lift of any proxy. It is called
 	// without locks before a connection is admitted and before a chunk is passed on, while SetGated(true) is in force. nil: none.

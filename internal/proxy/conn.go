@@ -159,6 +159,15 @@ func (c *conn) reset(how string) {
 	}
 }
 
+// dismiss ends the connection at once because the proxy wants no more of it: with RST, or as an ordinary close does.
+func (c *conn) dismiss(how string) {
+	if !c.p.c.Polite {
+		c.reset(how)
+	} else if c.finish(how, false) {
+		c.hardClose()
+	}
+}
+
 // because remembers why the connection will end when what is on its way was sent.
 func (c *conn) because(how string) {
 	c.mu.Lock()

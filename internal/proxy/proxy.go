@@ -188,7 +188,7 @@ func (p *Proxy) Stats() Stats {
 	return s
 }
 
-// Close lifts every fault, resets what is still open and waits for every goroutine, or until ctx ends. It may be called again.
+// Close lifts every fault, ends what is still open and waits for every goroutine, or until ctx ends. It may be called again.
 func (p *Proxy) Close(ctx context.Context) error {
 	p.mu.Lock()
 	all := p.faults
@@ -211,7 +211,7 @@ func (p *Proxy) Close(ctx context.Context) error {
 		}
 	}
 	for _, c := range open {
-		c.reset("the proxy was closed")
+		c.dismiss("the proxy was closed")
 		c.hardClose()
 	}
 	finished := make(chan struct{})

@@ -61,7 +61,10 @@ func (t toxicType) parse(given map[string]any, stream string) (told map[string]a
 	if t.fault == "" {
 		return told, faults.Spec{}, nil
 	}
-	params := map[string]any{}
+	params := maps.Clone(t.fixed)
+	if params == nil {
+		params = map[string]any{}
+	}
 	for _, a := range t.attributes {
 		raw, ok := given[a.name]
 		if !ok && !a.stock {

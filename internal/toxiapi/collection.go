@@ -199,7 +199,7 @@ func samePort(a, b string) bool {
 }
 
 // populate makes or replaces proxies, up to the first that fails; those it has dealt with are returned with the error. A proxy that is there
-// with the same addresses stays as it is, with its toxics; one that differs is replaced and has none.
+// with the same addresses (port 0 again is the same) stays as it is, with its toxics; one that differs is replaced and has none.
 func (c *collection) populate(ctx context.Context, list []proxyInput) ([]Proxy, error) {
 	for i, in := range list {
 		if err := in.missingFields(fmt.Sprintf(" at proxy %d", i+1)); err != nil {
@@ -225,7 +225,7 @@ func (c *collection) put(ctx context.Context, w want) (Proxy, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	e, ok := c.proxies[w.name]
-	if ok && !e.moves(w) && e.Upstream == w.upstream {
+	if ok && (!e.moves(w) || w.listen == e.asked) && e.Upstream == w.upstream {
 		return e.show(), nil
 	}
 	if !ok {
@@ -241,10 +241,8 @@ func (c *collection) put(ctx context.Context, w want) (Proxy, error) {
 	return e.show(), nil
 }
 
-// moves says whether a description asks for another listening address. The one that was asked for first is no other: port 0 stays.
-func (e *entry) moves(w want) bool {
-	return w.listen != e.asked && w.listen != e.Listen && w.numbered != e.Listen
-}
+// moves says whether a description asks for another listening address: port 0 always does.
+func (e *entry) moves(w want) bool { return w.listen != e.Listen && w.numbered != e.Listen }
 
 // update changes a proxy.
 func (c *collection) update(ctx context.Context, name string, in proxyInput) (Proxy, error) {

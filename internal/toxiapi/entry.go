@@ -88,7 +88,7 @@ func (e *entry) open(ctx context.Context, start starter, seed uint64) error {
 
 // start makes a front for the entry at an address, with its toxics on.
 func (e *entry) start(ctx context.Context, start starter, seed uint64, listen string) (front, error) {
-	c := proxy.Config{Name: e.Name, Listen: listen, Upstream: e.Upstream, Seed: seed}
+	c := proxy.Config{Name: e.Name, Listen: listen, Upstream: e.Upstream, Seed: seed, Polite: true}
 	for _, t := range e.Toxics {
 		if t.plays() {
 			c.Injections = append(c.Injections, t.injection())

@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"time"
-
 )
 
 // Version is the Toxiproxy whose API this is; clients ask for it.

@@ -12,5 +12,5 @@ func startProxy(ctx context.Context, c proxy.Config) (front, error) {
 	if err != nil {
 		return nil, err
 	}
-	return any(p).(front), nil // TODO until the methods are there
+	return p, nil
 }

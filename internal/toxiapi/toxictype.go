@@ -12,6 +12,7 @@ import (
 type toxicType struct {
 	name       string
 	fault      string // of faults.Builtin; "" plays nothing
+	fixed      map[string]any
 	attributes []attribute
 	directed   bool // the fault has a direction, which is the toxic's stream
 }
@@ -27,6 +28,7 @@ type attribute struct {
 // stockType is a toxic of Toxiproxy v2.12.
 type stockType struct {
 	fault      string
+	fixed      map[string]any // parameters that make the fault what the toxic is
 	attributes []stockAttribute
 }
 
@@ -40,13 +42,13 @@ func stockTypes() map[string]stockType {
 	const ms, us = time.Millisecond, time.Microsecond
 	return map[string]stockType{
 		"noop":       {},
-		"latency":    {"latency", []stockAttribute{{"latency", "delay", ms}, {"jitter", "jitter", ms}}},
-		"bandwidth":  {"bandwidth", []stockAttribute{{"rate", "rate", 0}}},
-		"slow_close": {"slow_close", []stockAttribute{{"delay", "delay", ms}}},
-		"timeout":    {"timeout", []stockAttribute{{"timeout", "timeout", ms}}},
-		"reset_peer": {"reset", []stockAttribute{{"timeout", "after", ms}}},
-		"slicer":     {"slicer", []stockAttribute{{"average_size", "average_size", 0}, {"size_variation", "size_variation", 0}, {"delay", "delay", us}}},
-		"limit_data": {"limit_data", []stockAttribute{{"bytes", "bytes", 0}}},
+		"latency":    {"latency", nil, []stockAttribute{{"latency", "delay", ms}, {"jitter", "jitter", ms}}},
+		"bandwidth":  {"bandwidth", nil, []stockAttribute{{"rate", "rate", 0}}},
+		"slow_close": {"slow_close", nil, []stockAttribute{{"delay", "delay", ms}}},
+		"timeout":    {"timeout", nil, []stockAttribute{{"timeout", "timeout", ms}}},
+		"reset_peer": {"reset", map[string]any{"at": "data"}, []stockAttribute{{"timeout", "after", ms}}},
+		"slicer":     {"slicer", nil, []stockAttribute{{"average_size", "average_size", 0}, {"size_variation", "size_variation", 0}, {"delay", "delay", us}}},
+		"limit_data": {"limit_data", nil, []stockAttribute{{"bytes", "bytes", 0}}},
 	}
 }
 
@@ -58,7 +60,7 @@ func lookupType(name string) (toxicType, bool) {
 	stock, isStock := stockTypes()[name]
 	t := toxicType{name: name, fault: name}
 	if isStock {
-		t.fault = stock.fault
+		t.fault, t.fixed = stock.fault, stock.fixed
 	}
 	kind, known := faults.Lookup(t.fault)
 	if !known {
