@@ -165,6 +165,8 @@ func (p *Proxy) remove(c *conn) {
 	delete(p.conns, c)
 	p.up += c.bytes[faults.Upstream].Load()
 	p.down += c.bytes[faults.Downstream].Load()
+	p.drift[0] += c.drift[0].Load()
+	p.drift[1] += c.drift[1].Load()
 	p.mu.Unlock()
 	c.leftOpen()
 	if p.c.On == nil {

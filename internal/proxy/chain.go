@@ -230,6 +230,7 @@ func (h *half) feed(ch *chain) (over bool) {
 	for {
 		if data := h.carry; data != nil {
 			h.carry = nil
+			h.c.drift[h.d].Add(int64(len(data)))
 			if !h.give(ch, &chunk{Data: data, Timestamp: time.Now()}) {
 				return false
 			}
@@ -245,6 +246,7 @@ func (h *half) feed(ch *chain) (over bool) {
 			at := time.Now()
 			data := append([]byte(nil), buf[:n]...)
 			h.examine(data)
+			h.c.drift[h.d].Add(int64(n))
 			if !h.give(ch, &chunk{Data: data, Timestamp: at}) {
 				return false
 			}
@@ -338,6 +340,7 @@ func (h *half) write(c *chunk) bool {
 	}
 	n, err := h.to.Write(c.Data)
 	h.c.bytes[h.d].Add(int64(n))
+	h.c.drift[h.d].Add(-int64(n))
 	if err != nil {
 		h.failed(err)
 	}

@@ -82,11 +82,13 @@ type Decision struct {
 type Stats struct {
 	Attempts, Refused  int
 	Accepted           int
-	Open               int // accepted, and the service has not closed its side
-	BytesUp, BytesDown int64
+	Open               int   // accepted, and the service has not closed its side
+	BytesUp, BytesDown int64 // delivered
 	Moves              int64 // how often a direction of a connection went from the kernel's way into its chain
 	InChain            int   // directions that are in one now
 	Faults             []FaultStats
+
+	ReceivedUp, ReceivedDown int64 // read: faults lose, hold and make up the difference to what was delivered
 }
 
 // FaultStats are the figures of one injection.

@@ -26,6 +26,7 @@ type conn struct {
 	client *net.TCPConn
 	server *net.TCPConn    // nil until dialled, or when it must stay silent
 	bytes  [2]atomic.Int64 // delivered, by faults.Direction
+	drift  [2]atomic.Int64 // read into the chain, less what came out of it: lost, held or made up by faults
 
 	active     atomic.Int32 // how many faults that are on treat its bytes: above 0 they pass the chain
 	silent     atomic.Bool  // its dependency died: nothing passes any more

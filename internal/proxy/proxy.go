@@ -40,6 +40,7 @@ type Proxy struct {
 	up, down int64       // of closed connections
 	moves    int64
 	inChain  int
+	drift    [2]int64 // of closed connections, by faults.Direction
 
 	numbers atomic.Int64
 	done    chan struct{} // closed by Close
@@ -181,7 +182,11 @@ func (p *Proxy) Stats() Stats {
 	for c := range p.conns {
 		s.BytesUp += c.bytes[faults.Upstream].Load()
 		s.BytesDown += c.bytes[faults.Downstream].Load()
+		s.ReceivedUp += c.drift[faults.Upstream].Load()
+		s.ReceivedDown += c.drift[faults.Downstream].Load()
 	}
+	s.ReceivedUp += s.BytesUp + p.drift[faults.Upstream]
+	s.ReceivedDown += s.BytesDown + p.drift[faults.Downstream]
 	for _, f := range p.faults {
 		s.Faults = append(s.Faults, FaultStats{ID: f.ID, ConnectionsHit: int(f.hit.Load()), BytesHit: f.bytes.Load()})
 	}

@@ -48,7 +48,19 @@ type entry struct {
 }
 
 // counts are the byte counters of a proxy.
-type counts struct{ up, down int64 }
+type counts struct{ up, down, receivedUp, receivedDown int64 }
+
+func countsOf(s proxy.Stats) counts {
+	return counts{s.BytesUp, s.BytesDown, s.ReceivedUp, s.ReceivedDown}
+}
+
+// plus adds other, times one or minus one.
+func (c counts) plus(other counts, times int64) counts {
+	return counts{
+		c.up + times*other.up, c.down + times*other.down,
+		c.receivedUp + times*other.receivedUp, c.receivedDown + times*other.receivedDown,
+	}
+}
 
 // closing is how long the end of a proxy may take: its goroutines only have to notice.
 const closing = 5 * time.Second
@@ -128,13 +140,10 @@ func (e *entry) shut(ctx context.Context) error {
 
 // counted is what the proxy has counted under its present labels.
 func (e *entry) counted() counts {
-	c := e.past
-	if e.front != nil {
-		s := e.front.Stats()
-		c.up += s.BytesUp - e.base.up
-		c.down += s.BytesDown - e.base.down
+	if e.front == nil {
+		return e.past
 	}
-	return c
+	return e.past.plus(countsOf(e.front.Stats()), 1).plus(e.base, -1)
 }
 
 // relabel sets the addresses. Counters begin anew under new ones, as they are labels of the metrics.
@@ -145,8 +154,7 @@ func (e *entry) relabel(listen, upstream string) {
 	e.Listen, e.Upstream = listen, upstream
 	e.past, e.base = counts{}, counts{}
 	if e.front != nil {
-		s := e.front.Stats()
-		e.base = counts{s.BytesUp, s.BytesDown}
+		e.base = countsOf(e.front.Stats())
 	}
 }
 

@@ -52,9 +52,9 @@ func (g *gauge) Collect(out chan<- prometheus.Metric) {
 	}
 	for _, e := range g.all.ordered() {
 		c := e.counted()
-		counter(g.received, c.up, upstream, e.Name, e.Listen, e.Upstream)
+		counter(g.received, c.receivedUp, upstream, e.Name, e.Listen, e.Upstream)
 		counter(g.sent, c.up, upstream, e.Name, e.Listen, e.Upstream)
-		counter(g.received, c.down, downstream, e.Name, e.Listen, e.Upstream)
+		counter(g.received, c.receivedDown, downstream, e.Name, e.Listen, e.Upstream)
 		counter(g.sent, c.down, downstream, e.Name, e.Listen, e.Upstream)
 		if e.front == nil {
 			continue
