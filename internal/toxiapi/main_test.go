@@ -35,6 +35,9 @@ func serve(t *testing.T, o Options) (*Server, string) {
 	return s, "http://" + s.Addr().String()
 }
 
+// How long, and how often, is waited for what must come.
+const waitFor, tick = 30 * time.Second, time.Millisecond
+
 // answer is what a request got.
 type answer struct {
 	status int

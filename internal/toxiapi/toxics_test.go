@@ -30,8 +30,8 @@ func TestWrongToxicsAreRefused(t *testing.T) {
 	_, url := serve(t, Options{})
 	newProxy(t, url, "a")
 	for body, says := range map[string]string{
-		`{"type":"latncy"}`: `invalid toxic type: there is no toxic \"latncy\"; known are accept_close, bandwidth, `,
-		`{}`:                `invalid toxic type`,
+		`{"type":"latncy"}`:                                                    `invalid toxic type: there is no toxic \"latncy\"; known are accept_close, bandwidth, `,
+		`{}`:                                                                   `invalid toxic type`,
 		`{"type":"latency","toxicity":7}`:                                      `toxicity must be from 0 to 1, got 7`,
 		`{"type":"latency","toxicity":-1}`:                                     `toxicity must be from 0 to 1, got -1`,
 		`{"type":"latency","toxicty":0.1}`:                                     `unknown field \"toxicty\"`,
@@ -168,8 +168,10 @@ func TestTimeoutZeroLastsUntilItIsRemovedAndThenCloses(t *testing.T) {
 		_, err := c.says("lost")
 		answered <- err
 	}()
-	require.Eventually(t, func() bool { return strings.Contains(ask(t, "GET", url+"/metrics", "").body, `chaos_proxy_toxic_connections_total{proxy="a",toxic="timeout_downstream",type="timeout"} 1`) },
-		20*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool {
+		return strings.Contains(ask(t, "GET", url+"/metrics", "").body, `chaos_proxy_toxic_connections_total{proxy="a",toxic="timeout_downstream",type="timeout"} 1`)
+	},
+		waitFor, tick)
 	drop(t, url, "timeout_downstream")
 	assert.ErrorIs(t, <-answered, io.EOF)
 	_, err := dial(t, listen).says("two")
