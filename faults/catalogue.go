@@ -44,6 +44,7 @@ func Builtin() []Kind {
 		flap(),
 		dns(),
 		tlsFailure(),
+		redisError(),
 	}
 }
 
