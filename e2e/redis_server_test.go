@@ -50,7 +50,7 @@ func startRedis(t *testing.T, dir string, options ...string) *redisProcess {
 	t.Helper()
 	path := installed(t, "redis-server")
 	host, port := freeAddr(t)
-	args := append([]string{"--bind", host, "--port", port, "--save", "", "--dir", dir, "--enable-debug-command", "yes"}, options...)
+	args := append([]string{"--bind", host, "--port", port, "--save", "", "--dir", dir, "--enable-debug-command", "yes", "--enable-module-command", "yes"}, options...)
 	r := &redisProcess{addr: net.JoinHostPort(host, port), dir: dir, command: exec.Command(path, args...)}
 	r.command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	require.NoError(t, r.command.Start())
@@ -92,13 +92,18 @@ func (c *redisConn) ask(t *testing.T, words ...string) string {
 
 func (c *redisConn) send(t *testing.T, words ...string) {
 	t.Helper()
+	_, err := c.Write([]byte(wire(words...)))
+	require.NoError(t, err, words)
+}
+
+// wire is a command as a client writes it.
+func wire(words ...string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "*%d\r\n", len(words))
 	for _, w := range words {
 		fmt.Fprintf(&b, "$%d\r\n%s\r\n", len(w), w)
 	}
-	_, err := c.Write([]byte(b.String()))
-	require.NoError(t, err, words)
+	return b.String()
 }
 
 // answer reads one answer.

@@ -5,6 +5,7 @@ import "bytes"
 // redisReply is what the dependency owes. The zero value is any answer, which the client gets as it is.
 type redisReply struct {
 	answer string // what the client gets instead; empty: what comes
+	name   string // of the refused command for which another stands
 	script bool   // the answer of a script that must not write
 	opens  bool   // of MULTI
 	resets bool   // of RESET
@@ -151,7 +152,7 @@ func (s *redisSession) replied() {
 		s.instead(s.scriptRefused(string(r.line)))
 		return
 	case answer != "" && s.holding:
-		s.release(answer)
+		s.release(s.inWords(answer, owed.name))
 		return
 	}
 	s.release("")

@@ -140,13 +140,13 @@ func (s *redisSession) answer() {
 	case s.down == redisLost:
 		s.waiting, s.marked = true, time.Now()
 		s.emit(Upstream, respCommand(s.mark))
-	case s.tx != txNone || s.forced || slices.ContainsFunc(s.queue, redisReply.endless):
-		s.stand()
-	case s.silent || s.skip:
-		s.held, s.skip = nil, false
+	case s.tx != txNone || s.forced || s.skip || slices.ContainsFunc(s.queue, redisReply.endless):
+		s.stand() // also for the dependency the next answer is the one to be skipped
+	case s.silent:
+		s.held = nil
 	case s.quiet():
 		s.held = nil
-		s.tell(s.verdict.answer)
+		s.tell(s.inWords(s.verdict.answer, s.command.name))
 	default:
 		s.waiting = true
 	}
@@ -156,7 +156,7 @@ func (s *redisSession) answer() {
 func (s *redisSession) stand() {
 	s.held = nil
 	s.emit(Upstream, respCommand(s.mark))
-	s.expect(redisReply{answer: s.verdict.answer})
+	s.expect(redisReply{answer: s.verdict.answer, name: s.command.name})
 }
 
 // long does the same for a command that is too long to be held: its words follow.
@@ -168,7 +168,7 @@ func (s *redisSession) long() {
 	s.refuse(len(s.held), s.command.name)
 	s.emit(Upstream, s.renamed(s.held, string(s.mark)))
 	s.held, s.doing = nil, redisPasses
-	s.expect(redisReply{answer: s.verdict.answer})
+	s.expect(redisReply{answer: s.verdict.answer, name: s.command.name})
 }
 
 // force ends a wait when too much is held for it.

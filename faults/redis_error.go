@@ -62,7 +62,7 @@ func has(f redisFlags) func(redisCommand) bool {
 
 const (
 	redisNoAuthText    = "NOAUTH Authentication required."
-	redisHelloText     = "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time"
+	redisHelloText     = "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time"
 	redisWrongPassText = "WRONGPASS invalid username-password pair or user is disabled."
 	redisDeniedText    = "Redis is running in protected mode because protected mode is enabled and no password is set for the default user. In this mode connections are only accepted from the loopback interface. If you want to connect from external computers to Redis you may adopt one of the following solutions: 1) Just disable protected mode sending the command 'CONFIG SET protected-mode no' from the loopback interface by connecting to Redis from the same host the server is running, however MAKE SURE Redis is not publicly accessible from internet if you do so. Use CONFIG REWRITE to make this change permanent. 2) Alternatively you can just disable the protected mode by editing the Redis configuration file, and setting the protected mode option to 'no', and then restarting the server. 3) If you started the server manually just for testing, restart it with the '--protected-mode no' option. 4) Setup a an authentication password for the default user. NOTE: You only need to do one of the above things in order for the server to start accepting connections from the outside."
 	redisMisconfText   = "Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that may modify the data set are disabled, because this instance is configured to report errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error."
@@ -79,7 +79,9 @@ func redisStates() []redisState {
 		{name: "MISCONF", text: redisMisconfText, scripts: true,
 			refuses: func(c redisCommand) bool { return c.flags&redisWrite != 0 || c.name == "ping" }},
 		{name: "OOM", text: "command not allowed when used memory > 'maxmemory'.", refuses: has(redisDenyOOM), scripts: true},
-		{name: "BUSY", text: "Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.", refuses: lacks(redisAllowBusy), late: true},
+		{name: "BUSY", text: "Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.", late: true, refuses: func(c redisCommand) bool {
+			return c.flags&redisAllowBusy == 0 || c.name == "function|stats" || c.name == "function|kill" // they are for functions; a script runs
+		}},
 		{name: "NOREPLICAS", text: "Not enough good replicas to write.", refuses: has(redisWrite), scripts: true},
 		{name: "CLUSTERDOWN", text: "The cluster is down", refuses: has(redisKeys)},
 		{name: "MAXCLIENTS", prefix: "ERR", text: "max number of clients reached", greets: true},

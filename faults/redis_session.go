@@ -259,7 +259,7 @@ func (s *redisSession) resume() {
 		return
 	}
 	s.settle()
-	s.tell(s.verdict.answer)
+	s.tell(s.inWords(s.verdict.answer, s.command.name))
 	s.later()
 }
 

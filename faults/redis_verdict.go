@@ -27,8 +27,6 @@ func (s *redisSession) judge(c redisCommand) redisVerdict {
 		return s.judgeAuth(c)
 	case s.tx == txOpen && c.flags&redisNoMulti != 0:
 		return redisVerdict{} // refused for another reason
-	case f.late && s.subscribed && !slices.Contains(redisInSubscription, c.name):
-		return redisVerdict{} // refused for another reason
 	case c.name == "exec":
 		return s.judgeExec(c)
 	case f.name == "OOM" && s.tx == txOpen && !slices.Contains([]string{"discard", "quit", "reset"}, c.name):
@@ -39,7 +37,7 @@ func (s *redisSession) judge(c redisCommand) redisVerdict {
 		c.flags = s.keysOf(c)
 	case "MASTERDOWN":
 		if strings.HasPrefix(c.name, "eval") || strings.HasPrefix(c.name, "fcall") {
-			c.flags &^= redisStale // the command may come, but a script that does not say that it may is not run
+			c.flags &^= redisStale // the command may come, but a script that does not say so is not run; whether there is one is not known here
 		}
 	}
 	if f.refuses(c) {
@@ -51,7 +49,15 @@ func (s *redisSession) judge(c redisCommand) redisVerdict {
 	return redisVerdict{}
 }
 
-// redisInSubscription are the commands of a connection that listens, in RESP2.
+// inWords returns what a refused command is answered when its turn has come: in RESP2 a connection that listens then meets another refusal first.
+func (s *redisSession) inWords(answer, name string) string {
+	if s.state.late && s.subscribed && name != "" && !slices.Contains(redisInSubscription, name) {
+		return "ERR Can't execute '" + name + "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context"
+	}
+	return answer
+}
+
+// redisInSubscription are the commands that it may use.
 var redisInSubscription = []string{"ping", "subscribe", "unsubscribe", "psubscribe", "punsubscribe", "ssubscribe", "sunsubscribe", "quit", "reset"}
 
 // redisReadOnly are the commands that run the same script, but stop it where it writes. EVAL itself is no write command: the server refuses what
@@ -61,7 +67,9 @@ var redisReadOnly = map[string]string{"eval": "EVAL_RO", "evalsha": "EVALSHA_RO"
 // judgeExec refuses a transaction whose commands were accepted before the fault came on. The dependency discards it; one in which a command was
 // refused is left to the dependency, which knows.
 func (s *redisSession) judgeExec(c redisCommand) redisVerdict {
-	c.flags = c.flags&s.queuedAll | s.queuedAny&(redisWrite|redisDenyOOM|redisKeys)
+	if s.tx == txOpen {
+		c.flags = c.flags&s.queuedAll | s.queuedAny&(redisWrite|redisDenyOOM|redisKeys)
+	}
 	if !s.state.refuses(c) {
 		return redisVerdict{}
 	}
@@ -112,17 +120,22 @@ func (s *redisSession) judgeAuth(c redisCommand) redisVerdict {
 	return redisVerdict{answer: text}
 }
 
+// redisNumKeys is where the number of keys stands in commands that have such a word before their keys.
+var redisNumKeys = map[string]int{
+	"eval": 2, "evalsha": 2, "fcall": 2, "eval_ro": 2, "evalsha_ro": 2, "fcall_ro": 2,
+	"lmpop": 1, "zmpop": 1, "sintercard": 1, "zintercard": 1, "zinter": 1, "zunion": 1, "zdiff": 1, "blmpop": 2, "bzmpop": 2,
+}
+
 // keysOf says whether a command takes keys, in the sense of a cluster that looks for their slot.
 func (s *redisSession) keysOf(c redisCommand) redisFlags {
 	words := s.requests.words
-	switch name := strings.TrimSuffix(c.name, "_ro"); {
-	case name == "eval" || name == "evalsha" || name == "fcall":
-		if len(words) > 2 && string(words[2]) == "0" {
+	if c.name == "spublish" || c.name == "ssubscribe" || c.name == "sunsubscribe" {
+		return c.flags &^ redisKeys // cluster-allow-pubsubshard-when-down is the default
+	}
+	if at, ok := redisNumKeys[c.name]; ok && at < len(words) {
+		if n, err := strconv.Atoi(string(words[at])); err != nil || n <= 0 {
 			return c.flags &^ redisKeys
 		}
-		return c.flags | redisKeys
-	case name == "spublish" || name == "ssubscribe" || name == "sunsubscribe":
-		return c.flags &^ redisKeys // cluster-allow-pubsubshard-when-down is the default
 	}
 	return c.flags
 }
@@ -132,11 +145,15 @@ func redisWords(words [][]byte) int {
 	if len(words) == 0 {
 		return 1
 	}
-	switch strings.ToLower(string(words[0])) {
-	case "client", "eval", "evalsha", "fcall", "eval_ro", "evalsha_ro", "fcall_ro":
+	name := strings.ToLower(string(words[0]))
+	switch name {
+	case "client":
 		return 3
 	case "auth", "hello":
 		return respFew
+	}
+	if at, ok := redisNumKeys[name]; ok {
+		return at + 1
 	}
 	if lookRedis(words[:1]).parts {
 		return 2
