@@ -45,6 +45,9 @@ func Builtin() []Kind {
 		dns(),
 		tlsFailure(),
 		redisError(),
+		httpError(),
+		grpcError(),
+		websocketError(),
 	}
 }
 
