@@ -122,6 +122,11 @@ func (g *grpcTalk) close() {
 // lose gives the connection up: its headers cannot be followed any more.
 func (g *grpcTalk) lose() {
 	g.blind = true
+	g.letGo()
+}
+
+// letGo passes on what is withheld of frames.
+func (g *grpcTalk) letGo() {
 	g.pass(Upstream, g.up.release())
 	g.pass(Downstream, g.held)
 	g.held = nil
@@ -133,9 +138,8 @@ func (g *grpcTalk) fromService(data []byte) {
 		n := min(len(data), len(http2.ClientPreface)-g.preface)
 		if string(data[:n]) != http2.ClientPreface[g.preface:g.preface+n] {
 			g.foreign = true
+			g.letGo()
 			g.pass(Upstream, data)
-			g.pass(Downstream, g.held)
-			g.held = nil
 			return
 		}
 		g.preface += n
@@ -192,8 +196,7 @@ func (g *grpcTalk) fromDependency(data []byte) {
 		data = data[n:]
 		if e == framed && !g.greeted && !g.down.is(http2.FrameSettings) {
 			g.foreign = true // a server that begins otherwise speaks no HTTP/2
-			g.pass(Downstream, g.held)
-			g.held = nil
+			g.letGo()
 		}
 		if e == ended {
 			g.tracks()
