@@ -42,8 +42,8 @@ func runs(t *testing.T, name string, args ...string) string {
 // node runs a script that answers each line of its input with one line.
 func node(t *testing.T, script string, args ...string) (ask func(line string) string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 6*patience)
-	c := exec.CommandContext(ctx, program(t, "node"), append([]string{"--experimental-websocket", "--no-warnings", "-e", script}, args...)...)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*patience)
+	c := exec.CommandContext(ctx, program(t, "node"), append([]string{"--no-warnings", "-e", script}, args...)...)
 	c.Stderr = os.Stderr
 	in, err := c.StdinPipe()
 	require.NoError(t, err)

@@ -7,6 +7,9 @@ ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || command -v postgres >/d
 command -v redis-server >/dev/null 2>&1 || missing="$missing redis-server"
 command -v clickhouse-server >/dev/null 2>&1 || missing="$missing clickhouse-server"
 command -v git >/dev/null 2>&1 || missing="$missing git"
+command -v nginx >/dev/null 2>&1 || missing="$missing nginx-light"
+command -v curl >/dev/null 2>&1 || missing="$missing curl"
+command -v node >/dev/null 2>&1 || missing="$missing nodejs"
 [ -n "$missing" ] || exit 0
 
 if ! command -v apt-get >/dev/null 2>&1; then
