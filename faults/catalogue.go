@@ -48,6 +48,7 @@ func Builtin() []Kind {
 		httpError(),
 		grpcError(),
 		websocketError(),
+		postgresError(),
 	}
 }
 

@@ -2,7 +2,9 @@ package faults
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/chaos-startup/chaos/timeline"
@@ -13,10 +15,12 @@ type Param struct {
 	Name     string
 	Type     ParamType
 	Default  any
-	Min, Max any      // both included; nil: no limit. For duration, int and float
-	Enum     []string // the only values of an enum
-	Unit     string   // of a number, for example "KB/s"; empty for durations, which carry their own
-	Doc      string   // one sentence
+	Min, Max any            // both included; nil: no limit. For duration, int and float
+	Enum     []string       // the only values of an enum
+	Pattern  *regexp.Regexp // what a string must match; nil: any string
+	Expects  string         // what a string that matches Pattern is; it completes "expected "
+	Unit     string         // of a number, for example "KB/s"; empty for durations, which carry their own
+	Doc      string         // one sentence
 }
 
 // ParamType is the type of a parameter.
@@ -46,6 +50,9 @@ func (p Param) expects() string {
 	case TypeEnum:
 		return "one of " + strings.Join(p.Enum, ", ")
 	}
+	if p.Expects != "" {
+		return p.Expects
+	}
 	return "a text"
 }
 
@@ -62,9 +69,7 @@ func (p Param) read(value any) (v any, mistake, suggest string) {
 	case TypeBool:
 		v = readBool(value)
 	case TypeString, TypeEnum:
-		if s, ok := value.(string); ok {
-			v = s
-		}
+		v = p.readText(value)
 	}
 	if v == nil {
 		return nil, fmt.Sprintf(": expected %s, got %s", p.expects(), show(value)), suggest
@@ -76,6 +81,20 @@ func (p Param) read(value any) (v any, mistake, suggest string) {
 		return nil, fmt.Sprintf(" must be %s, got %s", p.Range(), write(v)), ""
 	}
 	return v, "", ""
+}
+
+// readText accepts texts that match. A code that looks like a number is one to a YAML decoder.
+func (p Param) readText(value any) any {
+	s, ok := value.(string)
+	if !ok && p.Pattern != nil {
+		if n, whole := readInt(value).(int64); whole && n > 0 {
+			s, ok = strconv.FormatInt(n, 10), true
+		}
+	}
+	if !ok || p.Pattern != nil && !p.Pattern.MatchString(s) {
+		return nil
+	}
+	return s
 }
 
 // Range says which values are allowed, for example "from 0s to 1h"; empty when there is no limit.

@@ -64,6 +64,9 @@ func TestParseAccepts(t *testing.T) {
 		"{dns: {answer: slow, delay: 2s}}":                       "dns{answer: slow, delay: 2s}",
 		"{flap: {up: 2s, down: 1ms}}":                            "flap{up: 2s, down: 1ms}",
 		"{limit_data: 0}":                                        "limit_data",
+		"{postgres_error: 53300}":                                "postgres_error 53300",
+		"{postgres_error: '08006'}":                              "postgres_error 08006",
+		"{postgres_error: {code: 42P01, match: orders}}":         "postgres_error{code: 42P01, match: orders}",
 	} {
 		kind, value := fromYAML(t, text)
 		spec, problems := Parse(kind, value)
@@ -113,6 +116,12 @@ func TestParseRefuses(t *testing.T) {
 		"{dns: nxdomian}":                                {`dns.answer: expected one of nxdomain, no_data, servfail, refused, silent, slow, wrong_address, got "nxdomian"; did you mean nxdomain?`},
 		"{flap: {up: 0, down: 0}}":                       {`flap.up must be from 1ms to 1h, got 0s`, `flap.down must be from 1ms to 1h, got 0s`},
 		"{reset_peer: {timeout: 5}}":                     {`there is no fault "reset_peer"; known are ` + strings.Join(names(), ", ") + `; did you mean reset?`},
+		"{postgres_error: 57p03}":                        {`postgres_error.code: expected an SQLSTATE: five characters A-Z and 0-9, in quotes if all are digits, got "57p03"`},
+		"{postgres_error: 08006}":                        {`postgres_error.code: expected an SQLSTATE: five characters A-Z and 0-9, in quotes if all are digits, got 8006`},
+		"{postgres_error: '00000'}":                      {`postgres_error.code: 00000 is no error; its class must be 03 or higher`},
+		"{postgres_error: {at: statements}}":             {`postgres_error.at: expected one of auto, startup, session, statement, got "statements"; did you mean statement?`},
+		"{postgres_error: {match: x}}":                   {`postgres_error.match is for statements, and 57P03 strikes at startup; did you mean at: statement?`},
+		"{postgres_error: {code: 42P01, match: '('}}":    {"postgres_error.match: expected a regular expression, got \"(\" (error parsing regexp: missing closing ): `(`)"},
 	} {
 		kind, value := fromYAML(t, text)
 		spec, problems := Parse(kind, value)
