@@ -49,6 +49,7 @@ func Builtin() []Kind {
 		grpcError(),
 		websocketError(),
 		postgresError(),
+		mysqlError(),
 	}
 }
 

@@ -12,7 +12,7 @@ func TestReadSQL(t *testing.T) {
 		" ; -- ping":                             {},
 		"select 1":                               {command: "SELECT"},
 		"SELECT * FROM Orders o":                 {command: "SELECT", relation: "orders", position: 15},
-		"select 'from x', \"a from b\" from t":   {command: "SELECT", relation: "t", position: 33},
+		"select 'from x', \"a from b\" from t":   {command: "SELECT", relation: "t", position: 34},
 		"select $$ from a $$ from s.t":           {command: "SELECT", relation: "s.t", position: 26, schema: true},
 		`select E'\' from a' from "No pe"`:       {command: "SELECT", relation: "No pe", position: 26},
 		"/* from a */ select x from b":           {command: "SELECT", relation: "b", position: 28},
