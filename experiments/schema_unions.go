@@ -140,9 +140,12 @@ func faultParam(p faults.Param, cell bool) *schema {
 	case faults.TypeBool:
 		s = union(&schema{Type: "boolean"}, &schema{Enum: []any{"true", "false"}}, variableText(cell))
 	case faults.TypeEnum:
-		s = union(&schema{Type: "string", Enum: anyList(p.Enum)}, variableText(cell))
+		s = union(&schema{Enum: append(anyList(p.Enum), numbersOf(p.Enum)...)}, variableText(cell))
 	default:
 		s = &schema{Type: "string"}
+		if p.Pattern != nil { // a code of digits alone is a number to YAML
+			s = union(&schema{Type: "string", Pattern: p.Pattern.String()}, &schema{Type: "integer"}, variableText(cell))
+		}
 	}
 	out := *s
 	out.Description = p.Doc
@@ -152,6 +155,16 @@ func faultParam(p faults.Param, cell bool) *schema {
 		out.Default = p.Default
 	}
 	return &out
+}
+
+// numbersOf lists the names that are numbers to YAML when they stand without quotes.
+func numbersOf(names []string) (out []any) {
+	for _, name := range names {
+		if n, err := strconv.Atoi(name); err == nil {
+			out = append(out, n)
+		}
+	}
+	return out
 }
 
 func number(limit any) json.Number {

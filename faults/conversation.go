@@ -40,3 +40,9 @@ type Talk interface {
 	Close()
 	Reset()
 }
+
+// Settler is a Talk that can be heard out: a Conversation that has begun an answer when the fault is lifted ends it.
+type Settler interface {
+	// Settle is Next after Next said false because of the lift. It returns false when the connection is gone.
+	Settle() (Direction, Chunk, bool)
+}

@@ -54,7 +54,7 @@ func TestMySQLError(t *testing.T) {
 			string(plain) + " \x00\x00\x02\xff\x19\x04#42000Unknown database 'shop'", "close", 1},
 		{"shutdown", "1053", []heardLine{down(greeting), up(mysqlAnswer("x", "shop"))}, nil, "", "", "close", 1},
 		{"shutdown of new ones", "1053", nil, []heardLine{down(greeting), up(mysqlAnswer("x", "shop"))}, "",
-			string(plain) + "!\x00\x00\x02\xff\x1d\x04#08S01Server shutdown in progress", "close", 1},
+			string(plain) + "$\x00\x00\x02\xff\x1d\x04#08S01Server shutdown in progress", "close", 1},
 		{"TLS was offered before", "1045", []heardLine{down(greeting)}, []heardLine{up(tls), up([]byte("\x16\x03\x01")), down([]byte("\x16"))},
 			string(tls) + "\x16\x03\x01", "\x16", "", 0},
 		{"another protocol", "1045", nil, []heardLine{down([]byte("SSH-2.0-OpenSSH\r\n")), up([]byte("SSH-2.0\r\n"))}, "SSH-2.0\r\n", "SSH-2.0-OpenSSH\r\n", "", 0},

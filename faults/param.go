@@ -86,7 +86,7 @@ func (p Param) read(value any) (v any, mistake, suggest string) {
 // readText accepts texts that match. A code that looks like a number is one to a YAML decoder.
 func (p Param) readText(value any) any {
 	s, ok := value.(string)
-	if !ok && p.Pattern != nil {
+	if !ok && (p.Pattern != nil || p.Type == TypeEnum) {
 		if n, whole := readInt(value).(int64); whole && n > 0 {
 			s, ok = strconv.FormatInt(n, 10), true
 		}

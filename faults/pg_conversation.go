@@ -7,12 +7,6 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 )
 
-// Settler is a Talk that can be heard out: a Conversation that has begun an answer when the fault is lifted ends it.
-type Settler interface {
-	// Settle is Next after Next said false because of the lift. It returns false when the connection is gone.
-	Settle() (Direction, Chunk, bool)
-}
-
 // pgConversation is postgres_error on one connection.
 type pgConversation struct {
 	pgPlan
@@ -295,9 +289,7 @@ func pgAborted(from byte) []byte {
 		e.line, e.routine = 1439, "exec_parse_message"
 	case 'B':
 		e.line, e.routine = 1695, "exec_bind_message"
-	case 'E':
-		e.line, e.routine = 2156, "exec_execute_message"
-	default:
+	default: // a portal does not outlive the failure, so that no Execute comes this far
 		e.line, e.routine = 1081, "exec_simple_query"
 	}
 	return e.encode("ERROR", "25P02", 0)

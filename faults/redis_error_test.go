@@ -37,12 +37,12 @@ const (
 // step is what one side says: ">" the client, "<" the dependency, "lift", "arm".
 type step struct{ who, text string }
 
-// outcome is what reached both sides.
-type outcome struct{ up, down, closed string }
+// redisOutcome is what reached both sides.
+type redisOutcome struct{ up, down, closed string }
 
 // play runs a conversation: the fault is on from the first step (or the first "arm") until a "lift" or the end of the script. While it is off, the bytes
 // pass, and the session sees them.
-func play(s *redisSession, steps []step) outcome {
+func play(s *redisSession, steps []step) redisOutcome {
 	f := &fakeTalk{}
 	on := true
 	for _, st := range steps {
@@ -75,7 +75,7 @@ func play(s *redisSession, steps []step) outcome {
 		}
 	}
 	run()
-	return outcome{string(f.passed[Upstream]), string(f.passed[Downstream]), f.closed}
+	return redisOutcome{string(f.passed[Upstream]), string(f.passed[Downstream]), f.closed}
 }
 
 // split cuts the nth byte border into a script.
@@ -93,7 +93,7 @@ func split(steps []step, n int) []step {
 }
 
 // everyWay plays a script whole, cut at every byte, and byte by byte, and expects the same each time.
-func everyWay(t *testing.T, state string, steps []step, want outcome) {
+func everyWay(t *testing.T, state string, steps []step, want redisOutcome) {
 	t.Helper()
 	length := 0
 	for _, s := range steps {
@@ -166,7 +166,7 @@ func TestRedisRefuses(t *testing.T) {
 		"keys are down":             {"CLUSTERDOWN", []step{{">", cmd("PING") + cmd("EVAL", "return 1", "0") + cmd("EVAL", "return 1", "1", "k") + cmd("MGET", "a")}, {"<", "+PONG\r\n:1\r\n"}}, cmd("PING") + cmd("EVAL", "return 1", "0"), "+PONG\r\n:1\r\n-CLUSTERDOWN The cluster is down\r\n-CLUSTERDOWN The cluster is down\r\n"},
 		"full in a transaction":     {"OOM", []step{{">", cmd("MULTI") + cmd("GET", "a") + cmd("DISCARD")}, {"<", "+OK\r\n" + unknown(markOf()) + "+OK\r\n"}}, cmd("MULTI") + mark + cmd("DISCARD"), "+OK\r\n-OOM command not allowed when used memory > 'maxmemory'.\r\n+OK\r\n"},
 	} {
-		t.Run(name, func(t *testing.T) { everyWay(t, c.state, c.steps, outcome{up: c.up, down: c.down}) })
+		t.Run(name, func(t *testing.T) { everyWay(t, c.state, c.steps, redisOutcome{up: c.up, down: c.down}) })
 	}
 }
 
@@ -191,15 +191,15 @@ func TestRedisLift(t *testing.T) {
 			}
 			for n := range length {
 				s := redisConversation("READONLY", true)
-				assert.Equal(t, outcome{up: c.up, down: c.down}, playParts(s, split(c.steps, n)), "cut at %d", n)
+				assert.Equal(t, redisOutcome{up: c.up, down: c.down}, playParts(s, split(c.steps, n)), "cut at %d", n)
 			}
 		})
 	}
 }
 
 // playParts is play where "on" arms again after a "lift".
-func playParts(s *redisSession, steps []step) outcome {
-	var sum outcome
+func playParts(s *redisSession, steps []step) redisOutcome {
+	var sum redisOutcome
 	part, on := []step{}, true
 	flush := func() {
 		if !on {
@@ -228,7 +228,7 @@ func TestRedisLiftInsideACommand(t *testing.T) {
 	for n := 1; n < len(all); n++ {
 		s := redisConversation("READONLY", true)
 		got := playParts(s, []step{{">", all[:n]}, {"lift", ""}, {">", all[n:]}, {"<", "+OK\r\n"}, {"on", ""}, {">", all}})
-		assert.Equal(t, outcome{up: all, down: "+OK\r\n" + readonly}, got, "lifted at %d", n)
+		assert.Equal(t, redisOutcome{up: all, down: "+OK\r\n" + readonly}, got, "lifted at %d", n)
 	}
 }
 
@@ -237,7 +237,7 @@ func TestRedisArmedInTheMiddle(t *testing.T) {
 	all := cmd("SET", "a", "b")
 	for n := 1; n <= len(all); n++ {
 		got := playParts(redisConversation("READONLY", true), []step{{"lift", ""}, {">", all[:n]}, {"on", ""}, {">", all[n:] + all}, {"<", "+OK\r\n"}})
-		assert.Equal(t, outcome{up: all, down: "+OK\r\n" + readonly}, got, "armed at %d", n)
+		assert.Equal(t, redisOutcome{up: all, down: "+OK\r\n" + readonly}, got, "armed at %d", n)
 	}
 }
 
@@ -265,7 +265,7 @@ func TestRedisLong(t *testing.T) {
 		steps = append(steps, step{">", string(chunk)})
 	}
 	steps = append(steps, step{"<", unknown(string(s.mark))}, step{">", cmd("SET", "a", "b")})
-	assert.Equal(t, outcome{up: cmd(string(s.mark), "a", value), down: readonly + readonly}, play(s, steps))
+	assert.Equal(t, redisOutcome{up: cmd(string(s.mark), "a", value), down: readonly + readonly}, play(s, steps))
 	assert.LessOrEqual(t, cap(s.held), 2*redisHeld)
 }
 
@@ -297,7 +297,7 @@ func TestRedisOfUnknownPlace(t *testing.T) {
 		{"<", answer + answer + unknown(mark)},
 		{">", cmd("SET", "a", "b")},
 	}
-	want := outcome{up: "the rest of a value\r\n" + cmd("GET", "x") + cmd(mark), down: answer + answer + answer + readonly}
+	want := redisOutcome{up: "the rest of a value\r\n" + cmd("GET", "x") + cmd(mark), down: answer + answer + answer + readonly}
 	got := play(redisConversation("READONLY", false), steps)
 	// Whether a transaction is open is not known, so each refusal leaves its trace there.
 	assert.Equal(t, want.up+cmd(mark)+cmd(mark), got.up)
@@ -311,7 +311,7 @@ func TestRedisOfUnknownPlace(t *testing.T) {
 	}
 	for n := 1; n <= len(mark); n++ { // lifted while it looks
 		o := playParts(redisConversation("READONLY", false), []step{{">", cmd("SET", "a", "b") + cmd("GET", "c")}, {"lift", ""}, {"<", unknown(mark) + "+x\r\n"}})
-		assert.Equal(t, outcome{up: cmd(mark) + cmd("GET", "c"), down: unknown(mark) + "+x\r\n"}, o)
+		assert.Equal(t, redisOutcome{up: cmd(mark) + cmd("GET", "c"), down: unknown(mark) + "+x\r\n"}, o)
 	}
 }
 
@@ -326,16 +326,16 @@ func TestRedisGreets(t *testing.T) {
 
 	s := redisConversation("MAXCLIENTS", true)
 	got := playParts(s, []step{{"lift", ""}, {">", cmd("PING")}, {"<", "+PONG\r\n"}, {"on", ""}, {">", cmd("SET", "a", "b")}, {"<", "+OK\r\n"}})
-	assert.Equal(t, outcome{up: cmd("PING") + cmd("SET", "a", "b"), down: "+PONG\r\n+OK\r\n"}, got)
+	assert.Equal(t, redisOutcome{up: cmd("PING") + cmd("SET", "a", "b"), down: "+PONG\r\n+OK\r\n"}, got)
 }
 
 // TestRedisWrongPass: who has the old password is turned away, who is in already stays in.
 func TestRedisWrongPass(t *testing.T) {
 	wrong := "-" + redisWrongPassText + "\r\n"
 	got := play(redisConversation("WRONGPASS", true), []step{{">", cmd("AUTH", "x")}, {"<", "+OK\r\n"}, {">", cmd("GET", "a")}})
-	assert.Equal(t, outcome{up: cmd("AUTH", "x"), down: wrong + "-" + redisNoAuthText + "\r\n"}, got)
+	assert.Equal(t, redisOutcome{up: cmd("AUTH", "x"), down: wrong + "-" + redisNoAuthText + "\r\n"}, got)
 	got = playParts(redisConversation("WRONGPASS", true), []step{{"lift", ""}, {">", cmd("AUTH", "x")}, {"<", "+OK\r\n"}, {"on", ""}, {">", cmd("GET", "a")}, {"<", "+x\r\n"}})
-	assert.Equal(t, outcome{up: cmd("AUTH", "x") + cmd("GET", "a"), down: "+OK\r\n+x\r\n"}, got)
+	assert.Equal(t, redisOutcome{up: cmd("AUTH", "x") + cmd("GET", "a"), down: "+OK\r\n+x\r\n"}, got)
 }
 
 // TestRedisEnds: both ends of the connection are passed, and what waits is answered before.

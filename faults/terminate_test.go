@@ -76,11 +76,11 @@ func TestInPlainRefused(t *testing.T) {
 
 	plain := echoServer(t, func(c net.Conn) net.Conn { return c })
 	conn, _ = converse(t, fault, plain)
-	require.NoError(t, asks(conn, "without TLS"))
+	require.NoError(t, asksInside(conn, "without TLS"))
 	assert.NoError(t, <-fault.err)
 }
 
-// TestLikeness: a service that asks by address gets the names of the real certificate, and none that can't stand in one.
+// TestLikeness: a service that asksInside by address gets the names of the real certificate, and none that can't stand in one.
 func TestLikeness(t *testing.T) {
 	a, err := newAuthority()
 	require.NoError(t, err)

@@ -56,7 +56,7 @@ func echoServer(t *testing.T, wrap func(net.Conn) net.Conn) string {
 	return l.Addr().String()
 }
 
-// trusting is a client that trusts the test authority and asks for real.example.
+// trusting is a client that trusts the test authority and asksInside for real.example.
 func trusting(t *testing.T) *tls.Config {
 	t.Helper()
 	pem, err := CertificateAuthority()
@@ -79,8 +79,8 @@ func tlsConversationOf(t *testing.T, kind string) Conversation {
 	return b.Converse(rand.New(rand.NewPCG(1, 2)), true)
 }
 
-// asks sends a line and reads its echo.
-func asks(c net.Conn, line string) error {
+// asksInside sends a line and reads its echo.
+func asksInside(c net.Conn, line string) error {
 	if _, err := io.WriteString(c, line+"\n"); err != nil {
 		return err
 	}
@@ -112,7 +112,7 @@ func TestTLSEveryKind(t *testing.T) {
 	} {
 		t.Run(kind, func(t *testing.T) {
 			conn, talk := converse(t, tlsConversationOf(t, kind), address)
-			err := asks(tls.Client(conn, trusting(t)), "hello")
+			err := asksInside(tls.Client(conn, trusting(t)), "hello")
 			require.Error(t, err)
 			assert.Contains(t, err.Error(), want)
 			bites := talk.bitten(t)
@@ -134,8 +134,8 @@ func TestTLSCareless(t *testing.T) {
 			config := careless(t)
 			config.MaxVersion = version
 			c := tls.Client(conn, config)
-			require.NoError(t, asks(c, "hello"), kind)
-			require.NoError(t, asks(c, strings.Repeat("much", 50_000)), "in many records")
+			require.NoError(t, asksInside(c, "hello"), kind)
+			require.NoError(t, asksInside(c, strings.Repeat("much", 50_000)), "in many records")
 			assert.Equal(t, "two", c.ConnectionState().NegotiatedProtocol)
 			assert.Equal(t, version, c.ConnectionState().Version)
 			require.NoError(t, c.CloseWrite())
@@ -157,7 +157,7 @@ func TestTLSOldVersionAccepted(t *testing.T) {
 	config := trusting(t)
 	config.MinVersion = tls.VersionTLS10
 	c := tls.Client(conn, config)
-	require.NoError(t, asks(c, "hello"))
+	require.NoError(t, asksInside(c, "hello"))
 	assert.EqualValues(t, tls.VersionTLS11, c.ConnectionState().Version)
 	talk.lift()
 	assert.Equal(t, []string{"offered nothing newer than TLS 1.1: the service went on"}, talk.bitten(t))
@@ -168,7 +168,7 @@ func TestTLSLift(t *testing.T) {
 	address := secureEcho(t, nil)
 	conn, talk := converse(t, tlsConversationOf(t, "expired"), address)
 	c := tls.Client(conn, careless(t))
-	require.NoError(t, asks(c, "hello"))
+	require.NoError(t, asksInside(c, "hello"))
 	talk.lift()
 	rest, err := io.ReadAll(c)
 	assert.NoError(t, err, "close_notify and FIN")
@@ -208,7 +208,7 @@ func TestTLSWithoutDependency(t *testing.T) {
 		assert.ErrorContains(t, tls.Client(conn, trusting(t)).Handshake(), "certificate has expired")
 
 		conn, talk := converse(t, tlsConversationOf(t, "expired"), address)
-		assert.ErrorIs(t, asks(tls.Client(conn, careless(t)), "hello"), io.EOF)
+		assert.ErrorIs(t, asksInside(tls.Client(conn, careless(t)), "hello"), io.EOF)
 		assert.Equal(t, []string{"presented an expired certificate: the service went on"}, talk.bitten(t))
 	}
 }

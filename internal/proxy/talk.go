@@ -118,6 +118,7 @@ func (s *talkStage) Pipe(*toxics.ToxicStub) {
 			}
 			t.state = st
 			s.m.talk.run(t)
+			t.settled()
 		} else if !t.idle(st) {
 			return
 		}
@@ -156,6 +157,8 @@ type exchange struct {
 	ended   [2]bool // the end of that direction was passed
 	closing bool    // the fault ends the connection
 	acting  bool    // the chain must not end: something may wait here
+
+	settling bool // the fault was lifted, and its conversation ends what it has begun
 }
 
 func (t *exchange) begin() bool {
@@ -287,6 +290,44 @@ func (t *exchange) next(timeout <-chan time.Time) (d faults.Direction, c faults.
 			return t.of, bytesOf(raw), false, true
 		}
 	}
+}
+
+// Settle implements faults.Settler. Until the run is over the connection stays in its chain, as if the fault were on.
+func (t *exchange) Settle() (faults.Direction, faults.Chunk, bool) {
+	if !t.settling {
+		t.settling = true
+		t.s.ch.keep(1)
+	}
+	for {
+		switch t.wait(t.s.m.f.state.Load(), nil, true) {
+		case changed:
+			continue
+		case over:
+			return 0, faults.Chunk{}, false
+		}
+		raw := t.pending
+		t.pending = nil
+		if !isMark(raw) {
+			return t.of, bytesOf(raw), true
+		}
+		t.s.ch.c.wake() // its half looks again, and gives up leaving the chain
+	}
+}
+
+// settled lets the connection leave its chain after all.
+func (t *exchange) settled() {
+	if t.settling {
+		t.settling = false
+		t.s.ch.keep(-1)
+		t.s.ch.c.wake()
+	}
+}
+
+// keep counts what holds the connection in its chain though no fault does.
+func (ch *chain) keep(n int32) {
+	ch.c.p.mu.Lock()
+	defer ch.c.p.mu.Unlock()
+	ch.c.active.Add(n)
 }
 
 // Pass implements faults.Talk.
