@@ -288,7 +288,7 @@ func pgAborted(from byte) []byte {
 	case 'P':
 		e.line, e.routine = 1439, "exec_parse_message"
 	case 'B':
-		e.line, e.routine = 1695, "exec_bind_message"
+		e.line, e.routine = 1691, "exec_bind_message"
 	default: // a portal does not outlive the failure, so that no Execute comes this far
 		e.line, e.routine = 1081, "exec_simple_query"
 	}
