@@ -78,7 +78,7 @@ func check(ctx context.Context, c grpc_health_v1.HealthClient) string {
 
 func TestGRPCErrorOnLiveAndNewConnections(t *testing.T) {
 	_, listener, served := grpcServer(t)
-	p, bites := before(t, listener.Addr().String(), "grpc_error", map[string]any{"message": "starting up: 5 %\n"})
+	p, bites := beforeWeb(t, listener.Addr().String(), "grpc_error", map[string]any{"message": "starting up: 5 %\n"})
 	old, ctx := grpcClient(t, p)
 	assert.Equal(t, "SERVING", check(ctx, old))
 	p.Arm("f")
@@ -90,7 +90,7 @@ func TestGRPCErrorOnLiveAndNewConnections(t *testing.T) {
 		_, err = w.Recv()
 		assert.Equal(t, "rpc error: code = Unavailable desc = starting up: 5 %\n", err.Error())
 	}
-	bitten(t, bites, "answered /grpc.health.v1.Health/Check with UNAVAILABLE")
+	bittenWeb(t, bites, "answered /grpc.health.v1.Health/Check with UNAVAILABLE")
 	assert.EqualValues(t, 1, served.Load())
 	assert.EqualValues(t, 2, listener.accepted.Load(), "the connections live on")
 	p.Lift("f")
@@ -102,7 +102,7 @@ func TestGRPCErrorOnLiveAndNewConnections(t *testing.T) {
 // TestGRPCErrorOfOneMethod: other calls on the same connection go on, also one that is under way over the lift.
 func TestGRPCErrorOfOneMethod(t *testing.T) {
 	states, listener, served := grpcServer(t)
-	p, _ := before(t, listener.Addr().String(), "grpc_error", map[string]any{"code": "UNAUTHENTICATED", "method": "/Check$"})
+	p, _ := beforeWeb(t, listener.Addr().String(), "grpc_error", map[string]any{"code": "UNAUTHENTICATED", "method": "/Check$"})
 	c, ctx := grpcClient(t, p)
 	w, err := c.Watch(ctx, anyone)
 	require.NoError(t, err)
@@ -138,7 +138,7 @@ func TestGRPCErrorOfOneMethod(t *testing.T) {
 // TestGRPCErrorGivesTheWindowBack sends far more than a connection's window to a method that never reads it.
 func TestGRPCErrorGivesTheWindowBack(t *testing.T) {
 	_, listener, _ := grpcServer(t)
-	p, _ := before(t, listener.Addr().String(), "grpc_error", map[string]any{"code": "RESOURCE_EXHAUSTED", "method": "/Check$"})
+	p, _ := beforeWeb(t, listener.Addr().String(), "grpc_error", map[string]any{"code": "RESOURCE_EXHAUSTED", "method": "/Check$"})
 	p.Arm("f")
 	c, ctx := grpcClient(t, p)
 	for range 60 {
@@ -174,7 +174,7 @@ const call = path => new Promise(done => {
 
 func TestGRPCErrorWithNode(t *testing.T) {
 	_, listener, served := grpcServer(t)
-	p, _ := before(t, listener.Addr().String(), "grpc_error", map[string]any{"code": "PERMISSION_DENIED", "message": "no", "method": "/Check$"})
+	p, _ := beforeWeb(t, listener.Addr().String(), "grpc_error", map[string]any{"code": "PERMISSION_DENIED", "message": "no", "method": "/Check$"})
 	ask := node(t, grpcNode, "http://"+p.Addr().String())
 	assert.Equal(t, "0  goaway=0", ask("/grpc.health.v1.Health/Check"))
 	p.Arm("f")

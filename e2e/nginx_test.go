@@ -90,7 +90,7 @@ func TestHTTPErrorAnswersAsNginxDoes(t *testing.T) {
 	server, _ := webServer(t)
 	for _, status := range []int{503, 429, 204} {
 		addr := nginx(t, status)
-		p, _ := before(t, server, "http_error", map[string]any{"status": status, "retry_after": "30s"})
+		p, _ := beforeWeb(t, server, "http_error", map[string]any{"status": status, "retry_after": "30s"})
 		p.Arm("f")
 		for name, request := range map[string]string{
 			"get": "GET / HTTP/1.1\r\nHost: h\r\n\r\n", "HEAD": "HEAD / HTTP/1.1\r\nHost: h\r\n\r\n",

@@ -23,9 +23,6 @@ import (
 	"github.com/chaos-startup/chaos/internal/servers"
 )
 
-// patience bounds everything that must happen.
-const patience = 30 * time.Second
-
 func startPostgres(t *testing.T) *servers.Server {
 	t.Helper()
 	needServer(t, "postgres")

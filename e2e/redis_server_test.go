@@ -14,9 +14,6 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// patience is how long anything may take that must happen: it bounds a test that fails.
-const patience = 30 * time.Second
-
 // installed returns the path of a server, or skips the test where servers are not required.
 func installed(t *testing.T, program string) string {
 	t.Helper()

@@ -143,8 +143,8 @@ func httpAsks(t *testing.T, address string, config *tls.Config) (string, error) 
 	return string(body), err
 }
 
-// program runs a program to its end and returns what it said; an error has that in its text.
-func program(t *testing.T, env []string, argv ...string) (string, error) {
+// programTls runs a programTls to its end and returns what it said; an error has that in its text.
+func programTls(t *testing.T, env []string, argv ...string) (string, error) {
 	t.Helper()
 	path, err := exec.LookPath(argv[0])
 	if err != nil {
@@ -181,7 +181,7 @@ func httpsClients(t *testing.T, ca string) (careful, careless map[string]tlsClie
 		return func(t *testing.T, address string) error {
 			_, port, err := net.SplitHostPort(address)
 			require.NoError(t, err)
-			said, err := program(t, env, argv("https://localhost:"+port, port)...)
+			said, err := programTls(t, env, argv("https://localhost:"+port, port)...)
 			if err == nil && !strings.Contains(said, "real HTTP/") {
 				return saidError(said)
 			}
@@ -221,7 +221,7 @@ func postgresClients(ca string) (careful, careless map[string]tlsClient) {
 		return func(t *testing.T, address string) error {
 			_, port, err := net.SplitHostPort(address)
 			require.NoError(t, err)
-			_, err = program(t, nil, "psql", "-Atc", "SELECT 1", "host=localhost hostaddr=127.0.0.1 user=app dbname=app port="+port+" "+options)
+			_, err = programTls(t, nil, "psql", "-Atc", "SELECT 1", "host=localhost hostaddr=127.0.0.1 user=app dbname=app port="+port+" "+options)
 			return err
 		}
 	}

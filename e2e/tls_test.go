@@ -156,7 +156,7 @@ experiments:
 
 // TestTLSExperiment: a service that does not check certificates is found out, and one that does is not blamed.
 func TestTLSExperiment(t *testing.T) {
-	if _, err := program(t, nil, "curl", "--version"); err != nil {
+	if _, err := programTls(t, nil, "curl", "--version"); err != nil {
 		require.NoError(t, err)
 	}
 	path := filepath.Join(t.TempDir(), "careless.yaml")

@@ -36,7 +36,7 @@ func serveAPI(t *testing.T, o toxiapi.Options) string {
 	return "http://" + s.Addr().String()
 }
 
-// goTool runs the Go tool in the module's root and returns what it wrote.
+// goTool runsToxiproxy the Go tool in the module's root and returns what it wrote.
 func goTool(t *testing.T, args ...string) string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "go", args...)
@@ -70,7 +70,7 @@ func moduleCopy(t *testing.T) (folder, modfile string) {
 	return folder, modfile
 }
 
-// passed runs tests of the copy and returns how many passed. One that fails fails this test, with what it said.
+// passed runsToxiproxy tests of the copy and returns how many passed. One that fails fails this test, with what it said.
 func passed(t *testing.T, modfile, pkg string, flags ...string) (n int) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "go", append([]string{"test", "-json", "-count=1", "-vet=off", "-mod=mod", "-modfile=" + modfile}, append(flags, pkg)...)...)
@@ -102,7 +102,7 @@ func passed(t *testing.T, modfile, pkg string, flags ...string) (n int) {
 	return n
 }
 
-// TestToxiproxysOwnSuite runs the tests that Toxiproxy v2.12 has for its API, its proxies and its toxics against ours: its sources as they are, with
+// TestToxiproxysOwnSuite runsToxiproxy the tests that Toxiproxy v2.12 has for its API, its proxies and its toxics against ours: its sources as they are, with
 // the server's Go package replaced by one that asks our HTTP API.
 func TestToxiproxysOwnSuite(t *testing.T) {
 	const address = "127.0.0.1:8475" // the suite has it built in, as it has 3310, 7070, 7373 and 7575
@@ -134,8 +134,8 @@ func TestToxiproxysOwnSuite(t *testing.T) {
 		"^Test(PersistentConnections|ToxicAddRemove|TimeoutToxicDoesNotCauseHang|TimeoutToxicClosesConnectionOnRemove|ResetToxicNoTimeout|LatencyToxicCloseRace)$"))
 }
 
-// runs starts a program with the arguments and returns what it wrote to stdout, and the exit code.
-func runs(t *testing.T, program string, args ...string) (string, int) {
+// runsToxiproxy starts a program with the arguments and returns what it wrote to stdout, and the exit code.
+func runsToxiproxy(t *testing.T, program string, args ...string) (string, int) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), program, args...)
 	var out, problems bytes.Buffer

@@ -22,11 +22,8 @@ import (
 	"github.com/chaos-startup/chaos/internal/proxy"
 )
 
-// patience is how long a test waits for what must come.
-const patience = 20 * time.Second
-
-// before starts a proxy before a real server, with one dormant fault of the id f. bites gets what the fault says of its bites.
-func before(t *testing.T, upstream, kind string, value any) (p *proxy.Proxy, bites chan string) {
+// beforeWeb starts a proxy beforeWeb a real server, with one dormant fault of the id f. bites gets what the fault says of its bites.
+func beforeWeb(t *testing.T, upstream, kind string, value any) (p *proxy.Proxy, bites chan string) {
 	t.Helper()
 	fault, problems := faults.Parse(kind, value)
 	require.Empty(t, problems)
@@ -51,8 +48,8 @@ func before(t *testing.T, upstream, kind string, value any) (p *proxy.Proxy, bit
 	return p, bites
 }
 
-// bitten waits for a bite and compares it.
-func bitten(t *testing.T, bites chan string, want string) {
+// bittenWeb waits for a bite and compares it.
+func bittenWeb(t *testing.T, bites chan string, want string) {
 	t.Helper()
 	select {
 	case text := <-bites:
@@ -119,7 +116,7 @@ const unavailable = "503 Service Unavailable Service Unavailable\n"
 
 func TestHTTPErrorOnLiveConnections(t *testing.T) {
 	addr, served := webServer(t)
-	p, bites := before(t, addr, "http_error", map[string]any{"retry_after": "30s"})
+	p, bites := beforeWeb(t, addr, "http_error", map[string]any{"retry_after": "30s"})
 	b := browse(t, p)
 	got, _ := b.do(t, "GET", "/", "")
 	require.Equal(t, "200 OK GET of 0 bytes", got)
@@ -142,21 +139,21 @@ func TestHTTPErrorOnLiveConnections(t *testing.T) {
 		assert.Equal(t, "503 Service Unavailable ", got)
 		assert.Equal(t, "20", head.Get("Content-Length"))
 		assert.Same(t, first, b.used, "kept alive under the fault")
-		bitten(t, bites, "answered GET /v1 with 503")
+		bittenWeb(t, bites, "answered GET /v1 with 503")
 
-		before := served.Load()
+		beforeWeb := served.Load()
 		p.Lift("f")
 		got, _ = b.do(t, "POST", "/", "hello")
 		assert.Equal(t, "200 OK POST of 5 bytes", got)
 		assert.Same(t, first, b.used, "the same connection works again")
-		assert.Equal(t, before+1, served.Load())
+		assert.Equal(t, beforeWeb+1, served.Load())
 	}
 	assert.EqualValues(t, 4, served.Load(), "nothing reached the server while the fault was on")
 }
 
 func TestHTTPErrorOnNewConnections(t *testing.T) {
 	addr, served := webServer(t)
-	p, _ := before(t, addr, "http_error", map[string]any{"status": 429, "body": `{"error":"slow down"}`, "content_type": "application/json", "path": "^/v1/"})
+	p, _ := beforeWeb(t, addr, "http_error", map[string]any{"status": 429, "body": `{"error":"slow down"}`, "content_type": "application/json", "path": "^/v1/"})
 	p.Arm("f")
 	b := browse(t, p)
 	got, head := b.do(t, "GET", "/v1/models", "")
@@ -175,7 +172,7 @@ func TestHTTPErrorOnNewConnections(t *testing.T) {
 
 func TestHTTPErrorLongUploads(t *testing.T) {
 	addr, served := webServer(t)
-	p, _ := before(t, addr, "http_error", nil)
+	p, _ := beforeWeb(t, addr, "http_error", nil)
 	p.Arm("f")
 	b := browse(t, p)
 	got, _ := b.do(t, "POST", "/", "hello", func(r *http.Request) { r.Header.Set("Expect", "100-continue") })
@@ -195,7 +192,7 @@ func TestHTTPErrorArmedInAnUpload(t *testing.T) {
 	for name, edit := range map[string]func(*http.Request){"length": func(r *http.Request) { r.ContentLength = 100_010 }, "chunked": chunked} {
 		t.Run(name, func(t *testing.T) {
 			addr, served := webServer(t)
-			p, _ := before(t, addr, "http_error", nil)
+			p, _ := beforeWeb(t, addr, "http_error", nil)
 			b := browse(t, p)
 			body, in := io.Pipe()
 			got := make(chan string, 1)
@@ -221,7 +218,7 @@ func TestHTTPErrorArmedInAnUpload(t *testing.T) {
 
 func TestHTTPErrorCutAndSlow(t *testing.T) {
 	addr, _ := webServer(t)
-	p, _ := before(t, addr, "http_error", map[string]any{"cut": 7})
+	p, _ := beforeWeb(t, addr, "http_error", map[string]any{"cut": 7})
 	p.Arm("f")
 	b := browse(t, p)
 	got, _ := b.do(t, "GET", "/", "")
@@ -230,14 +227,14 @@ func TestHTTPErrorCutAndSlow(t *testing.T) {
 	got, _ = b.do(t, "GET", "/", "")
 	assert.Equal(t, "200 OK GET of 0 bytes", got)
 
-	slow, _ := before(t, addr, "http_error", map[string]any{"slow_headers": "50ms"})
+	slow, _ := beforeWeb(t, addr, "http_error", map[string]any{"slow_headers": "50ms"})
 	slow.Arm("f")
 	began := time.Now()
 	got, _ = browse(t, slow).do(t, "GET", "/", "")
 	assert.Equal(t, unavailable, got)
 	assert.GreaterOrEqual(t, time.Since(began), 250*time.Millisecond)
 
-	never, _ := before(t, addr, "http_error", map[string]any{"slow_headers": "1h"})
+	never, _ := beforeWeb(t, addr, "http_error", map[string]any{"slow_headers": "1h"})
 	b = browse(t, never)
 	never.Arm("f")
 	b.Transport.(*http.Transport).ResponseHeaderTimeout = 100 * time.Millisecond
@@ -247,7 +244,7 @@ func TestHTTPErrorCutAndSlow(t *testing.T) {
 
 func TestHTTPErrorWithCurl(t *testing.T) {
 	addr, served := webServer(t)
-	p, _ := before(t, addr, "http_error", map[string]any{"retry_after": "2s"})
+	p, _ := beforeWeb(t, addr, "http_error", map[string]any{"retry_after": "2s"})
 	url := "http://" + p.Addr().String()
 	p.Arm("f")
 	// Two requests over one connection, one of them with a body for which curl asks first.
@@ -267,7 +264,7 @@ func TestHTTPErrorWithCurl(t *testing.T) {
 	p.Arm("f")
 	assert.Contains(t, runs(t, "curl", "-sS", "--http2-prior-knowledge", url), "curl: (")
 
-	short, _ := before(t, addr, "http_error", map[string]any{"cut": 7})
+	short, _ := beforeWeb(t, addr, "http_error", map[string]any{"cut": 7})
 	short.Arm("f")
 	assert.Contains(t, runs(t, "curl", "-sS", "http://"+short.Addr().String()), "curl: (18) transfer closed with 13 bytes remaining to read")
 }
@@ -290,7 +287,7 @@ const viaFetch = async () => {
 
 func TestHTTPErrorWithNode(t *testing.T) {
 	addr, _ := webServer(t)
-	p, _ := before(t, addr, "http_error", nil)
+	p, _ := beforeWeb(t, addr, "http_error", nil)
 	ask := node(t, nodeClient, "http://"+p.Addr().String())
 	assert.Equal(t, "http 200 reused=false GET of 0 bytes", ask("http"))
 	assert.Equal(t, "fetch 200 GET of 0 bytes", ask("fetch"))
@@ -301,7 +298,7 @@ func TestHTTPErrorWithNode(t *testing.T) {
 	assert.Equal(t, "http 200 reused=true GET of 0 bytes", ask("http"))
 	assert.Equal(t, "fetch 200 GET of 0 bytes", ask("fetch"))
 
-	short, _ := before(t, addr, "http_error", map[string]any{"cut": 7})
+	short, _ := beforeWeb(t, addr, "http_error", map[string]any{"cut": 7})
 	short.Arm("f")
 	ask = node(t, nodeClient, "http://"+short.Addr().String())
 	assert.Equal(t, "http ECONNRESET aborted", ask("http"))

@@ -14,7 +14,7 @@ import (
 	"github.com/chaos-startup/chaos/internal/proxy"
 )
 
-// echoServer is coder/websocket's: it echoes, and answers "flood" with a mebibyte. ended gets how each WebSocket ended for it.
+// echoServer is coder/websocket's: it echoesWeb, and answers "flood" with a mebibyte. ended gets how each WebSocket ended for it.
 func echoServer(t *testing.T) (addr string, ended chan error) {
 	t.Helper()
 	ended = make(chan error, 100)
@@ -53,8 +53,8 @@ func dialWebSocket(t *testing.T, p *proxy.Proxy, path string) (*websocket.Conn, 
 	return c, ctx, err
 }
 
-// echoes says something and returns what comes back.
-func echoes(ctx context.Context, c *websocket.Conn, text string) string {
+// echoesWeb says something and returns what comes back.
+func echoesWeb(ctx context.Context, c *websocket.Conn, text string) string {
 	if err := c.Write(ctx, websocket.MessageText, []byte(text)); err != nil {
 		return err.Error()
 	}
@@ -69,33 +69,33 @@ const restarting = `failed to get reader: received close frame: status = StatusS
 
 func TestWebSocketErrorOnLiveAndNewConnections(t *testing.T) {
 	addr, ended := echoServer(t)
-	p, bites := before(t, addr, "websocket_error", map[string]any{"code": 1012, "reason": "restarting", "path": "^/ws"})
+	p, bites := beforeWeb(t, addr, "websocket_error", map[string]any{"code": 1012, "reason": "restarting", "path": "^/ws"})
 	old, ctx, err := dialWebSocket(t, p, "/ws")
 	require.NoError(t, err)
 	other, _, err := dialWebSocket(t, p, "/other")
 	require.NoError(t, err)
-	assert.Equal(t, "hello", echoes(ctx, old, "hello"))
+	assert.Equal(t, "hello", echoesWeb(ctx, old, "hello"))
 	p.Arm("f")
 	_, _, err = old.Read(ctx)
 	assert.EqualError(t, err, restarting, "idle, and closed nevertheless")
-	bitten(t, bites, "closed the WebSocket with 1012")
+	bittenWeb(t, bites, "closed the WebSocket with 1012")
 	var closed websocket.CloseError
 	assert.False(t, errors.As(<-ended, &closed), "the server sees the connection end without a Close frame")
 	fresh, _, err := dialWebSocket(t, p, "/ws/2")
 	require.NoError(t, err, "the upgrade works")
 	_, _, err = fresh.Read(ctx)
 	assert.EqualError(t, err, restarting)
-	assert.Equal(t, "untouched", echoes(ctx, other, "untouched"))
+	assert.Equal(t, "untouched", echoesWeb(ctx, other, "untouched"))
 	p.Lift("f")
 	fresh, _, err = dialWebSocket(t, p, "/ws")
 	require.NoError(t, err)
-	assert.Equal(t, "again", echoes(ctx, fresh, "again"))
+	assert.Equal(t, "again", echoesWeb(ctx, fresh, "again"))
 }
 
 // TestWebSocketErrorInALongMessage: the frame that is on its way comes whole, or the Close comes instead of it.
 func TestWebSocketErrorInALongMessage(t *testing.T) {
 	addr, _ := echoServer(t)
-	p, _ := before(t, addr, "websocket_error", map[string]any{"code": 1012, "reason": "restarting"})
+	p, _ := beforeWeb(t, addr, "websocket_error", map[string]any{"code": 1012, "reason": "restarting"})
 	for range 20 {
 		c, ctx, err := dialWebSocket(t, p, "/")
 		require.NoError(t, err)
@@ -113,18 +113,18 @@ func TestWebSocketErrorInALongMessage(t *testing.T) {
 
 func TestWebSocketErrorRefusesUpgrades(t *testing.T) {
 	addr, _ := echoServer(t)
-	p, bites := before(t, addr, "websocket_error", map[string]any{"refuse": 503})
+	p, bites := beforeWeb(t, addr, "websocket_error", map[string]any{"refuse": 503})
 	old, ctx, err := dialWebSocket(t, p, "/")
 	require.NoError(t, err)
 	p.Arm("f")
 	_, _, err = dialWebSocket(t, p, "/ws")
 	assert.EqualError(t, err, "failed to WebSocket dial: expected handshake response status code 101 but got 503")
-	bitten(t, bites, "answered GET /ws with 503")
-	assert.Equal(t, "goes on", echoes(ctx, old, "goes on"))
+	bittenWeb(t, bites, "answered GET /ws with 503")
+	assert.Equal(t, "goes on", echoesWeb(ctx, old, "goes on"))
 	p.Lift("f")
 	fresh, _, err := dialWebSocket(t, p, "/ws")
 	require.NoError(t, err)
-	assert.Equal(t, "again", echoes(ctx, fresh, "again"))
+	assert.Equal(t, "again", echoesWeb(ctx, fresh, "again"))
 }
 
 // webSocketNode opens a WebSocket for each line and says how it ends, or what is echoed.
@@ -145,7 +145,7 @@ func TestWebSocketErrorWithNode(t *testing.T) {
 		t.Skip("this node has no WebSocket")
 	}
 	addr, _ := echoServer(t)
-	p, _ := before(t, addr, "websocket_error", map[string]any{"code": 1013, "reason": "later"})
+	p, _ := beforeWeb(t, addr, "websocket_error", map[string]any{"code": 1013, "reason": "later"})
 	ask := node(t, webSocketNode, "ws://"+p.Addr().String())
 	assert.Equal(t, "open hello close 1000  clean=true", ask(""))
 	p.Arm("f")
@@ -153,7 +153,7 @@ func TestWebSocketErrorWithNode(t *testing.T) {
 	p.Lift("f")
 	assert.Equal(t, "open hello close 1000  clean=true", ask(""))
 
-	refusing, _ := before(t, addr, "websocket_error", map[string]any{"refuse": 403})
+	refusing, _ := beforeWeb(t, addr, "websocket_error", map[string]any{"refuse": 403})
 	refusing.Arm("f")
 	refused := node(t, webSocketNode, "ws://"+refusing.Addr().String())
 	assert.Equal(t, "error Received network error or non-101 status code.", refused(""))

@@ -26,7 +26,9 @@ var (
 	count                  atomic.Int64
 )
 
-type metricsContainer struct{ ProxyMetrics *collectors.ProxyMetricCollectors }
+type metricsContainer struct {
+	ProxyMetrics *collectors.ProxyMetricCollectors
+}
 
 func NewMetricsContainer(*prometheus.Registry) *metricsContainer { return &metricsContainer{} }
 
