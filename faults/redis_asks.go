@@ -130,6 +130,7 @@ func (s *redisSession) complete() {
 	case s.doing == redisRefuses:
 		s.answer()
 	}
+	s.doing = redisUndecided
 }
 
 // answer refuses a complete command, now or when its turn comes.

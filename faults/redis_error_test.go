@@ -181,6 +181,8 @@ func TestRedisLift(t *testing.T) {
 			cmd("GET", "a") + cmd("SET", "a", "b") + cmd("GET", "b") + cmd("SET", "a", "c"), "+x\r\n+OK\r\n+y\r\n"},
 		"and the next fault knows where it is": {[]step{{">", cmd("GET", "a") + cmd("SET", "a", "b") + cmd("GET", "b")}, {"lift", ""}, {"<", "+x\r\n"}, {"on", ""}, {">", cmd("SET", "c", "d")}, {"<", "+OK\r\n+y\r\n"}},
 			cmd("GET", "a") + cmd("SET", "a", "b") + cmd("GET", "b"), "+x\r\n+OK\r\n+y\r\n" + readonly},
+		"it comes again": {[]step{{">", cmd("SET", "a", "b")}, {"lift", ""}, {">", cmd("SET", "a", "c")}, {"<", "+OK\r\n"}, {"on", ""}, {">", cmd("SET", "a", "d")}},
+			cmd("SET", "a", "c"), readonly + "+OK\r\n" + readonly},
 		"a transaction stays failed": {[]step{{">", cmd("MULTI") + cmd("SET", "a", "b")}, {"<", "+OK\r\n" + unknown(markOf())}, {"lift", ""}, {">", cmd("EXEC")}, {"<", "-EXECABORT x\r\n"}},
 			cmd("MULTI") + mark + cmd("EXEC"), "+OK\r\n" + readonly + "-EXECABORT x\r\n"},
 	} {

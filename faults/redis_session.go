@@ -209,8 +209,8 @@ func (s *redisSession) letGo() {
 		s.giveUp()
 	case s.waiting:
 		s.waiting = false
+		s.doing = redisRefuses
 		s.pass(redisVerdict{})
-		s.doing = redisUndecided
 		s.later()
 	case s.doing == redisRefuses:
 		s.pass(redisVerdict{})
