@@ -20,8 +20,8 @@ func newDoctorCmd(d deps) *cobra.Command {
 	return &cobra.Command{
 		Use: "doctor", Args: nothing,
 		Short: "Say what works on this machine and what a report would lack",
-		Long: `Say what works on this machine: whether connects can be intercepted and names be answered, which servers of server: are installed and which would
-be stand-ins, and whether proxies and folders can be made. The exit code is 4 when chaos can't run here.`,
+		Long: `Say what works on this machine: whether connects can be intercepted and names be answered, which servers of server: are
+installed and which would be stand-ins, and whether proxies and folders can be made. The exit code is 4 when chaos can't run here.`,
 		Example: "  chaos doctor",
 		RunE: func(*cobra.Command, []string) error {
 			c := &checkup{}
