@@ -36,8 +36,8 @@ experiments:
     inject: [{on: echo, during: one, fault: dns}]
     expect: fails-fast
   - name: recovers
-    service: {command: '${var.program} phase one + find echo-alias + open a echo-alias:${echo.port} + ask a one + ready ok + wait'}
-    inject: [{on: echo, from: start, for: 300ms, fault: dns}]
+    service: {command: '${var.program} phase one + look a echo-alias + find echo-alias + open a echo-alias:${echo.port} + ask a one + ready ok + wait'}
+    inject: [{on: echo, from: one, until: {log: look a no such host}, fault: dns}]
     expect: {recover: {within: 15s}}
   - name: late
     inject: [{on: echo, during: one, fault: {dns: {answer: slow, delay: 200ms}}}]
@@ -82,7 +82,8 @@ func checkLookups(t *testing.T, r *reports.Report) {
 	assert.Positive(t, fails.Faults[0].ConnectionsHit)
 
 	verdict(t, only(t, r, "recovers"), contracts.Pass, "")
-	assert.NotEqual(t, "echo-alias ok 1", told(t, only(t, r, "recovers"), "find"))
+	assert.Equal(t, "no such host", told(t, only(t, r, "recovers"), "look a"))
+	assert.Equal(t, "echo-alias ok 1", told(t, only(t, r, "recovers"), "find"), "the first lookup after the lift")
 	verdict(t, only(t, r, "late"), contracts.Pass, "")
 
 	astray := only(t, r, "led astray")
