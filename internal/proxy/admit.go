@@ -156,10 +156,10 @@ func (p *Proxy) meets(f *fault, c *conn) bool {
 
 // remove forgets a connection that has ended.
 func (p *Proxy) remove(c *conn) {
-	_ = c.client.Close()
-	if c.server != nil {
-		_ = c.server.Close()
+	if c.breaking() {
+		c.abort() // whoever ended it may not have come to it yet, and a FIN would be the end
 	}
+	c.hardClose()
 	c.finish("closed by both sides", false)
 	p.mu.Lock()
 	delete(p.conns, c)

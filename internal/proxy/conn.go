@@ -42,6 +42,7 @@ type conn struct {
 	how    string
 	over   bool
 	flush  bool               // what is on its way is still sent
+	breaks bool               // its sockets are to be aborted, by whoever closes them first
 	cancel context.CancelFunc // of the dial
 	done   chan struct{}
 }
@@ -84,12 +85,18 @@ func (c *conn) cancelledBy(cancel context.CancelFunc) bool {
 
 // finish ends the connection once; the first reason stays. With flush, what is on its way is still sent. It says whether this call was
 // the one.
-func (c *conn) finish(how string, flush bool) bool {
+func (c *conn) finish(how string, flush bool) bool { return c.end(how, flush, false) }
+
+// shatter is finish for a connection whose sockets are to be aborted then.
+func (c *conn) shatter(how string) bool { return c.end(how, false, true) }
+
+func (c *conn) end(how string, flush, breaks bool) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.over {
 		return false
 	}
+	c.breaks = breaks
 	c.over, c.flush = true, flush
 	if c.how == "" {
 		c.how = how
@@ -116,6 +123,13 @@ func (c *conn) flushing() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.flush
+}
+
+// breaking says whether the connection ended with RST.
+func (c *conn) breaking() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.breaks
 }
 
 // undeadline lets reads of s wait again, unless the connection is over and its readers only have so long.
@@ -155,7 +169,7 @@ func (c *conn) abort() {
 
 // reset ends the connection with RST to both sides.
 func (c *conn) reset(how string) {
-	if c.finish(how, false) {
+	if c.shatter(how) {
 		c.abort()
 	}
 }
@@ -231,7 +245,7 @@ func (c *conn) resetNow(f *fault) bool {
 		return false // the fault was removed
 	}
 	m.bitten(0, "reset")
-	return c.finish("reset by "+f.Fault.Kind, false)
+	return c.shatter("reset by " + f.Fault.Kind)
 }
 
 // closeOrderly sends what is on its way and then FIN to both sides. Their readers drain until the peers close too, or for closeTimeout:

@@ -6,16 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net"
 	"slices"
-	"strconv"
 	"sync"
 )
 
 // collection is every proxy of an API, by name. It is safe for concurrent use; one request at a time changes it.
 type collection struct {
-	start starter
-	seed  uint64
+	start   starter
+	resolve resolver
+	seed    uint64
 
 	mu      sync.Mutex
 	proxies map[string]*entry
@@ -36,12 +35,14 @@ type want struct {
 	enabled                bool
 }
 
-func newCollection(start starter, seed uint64) *collection {
-	return &collection{start: start, seed: seed, proxies: map[string]*entry{}}
+func newCollection(o Options) *collection {
+	return &collection{start: o.start, resolve: o.resolve, seed: o.Seed, proxies: map[string]*entry{}}
 }
 
 // numbered resolves the listening address. It may ask a name server: nothing must be locked.
-func (in proxyInput) numbered() string { return resolved(text(in.Listen)) }
+func (c *collection) numbered(ctx context.Context, in proxyInput) string {
+	return c.resolve(ctx, text(in.Listen))
+}
 
 // check fills in what is not given and checks what is.
 func (in proxyInput) check(have want) (want, error) {
@@ -65,36 +66,6 @@ func (in proxyInput) check(have want) (want, error) {
 		return want{}, wrong(err.Error())
 	}
 	return w, nil
-}
-
-// CheckListen says what is wrong with a listening address, in the kernel's words where it has some.
-func CheckListen(address string) error {
-	_, port, err := net.SplitHostPort(address)
-	if err != nil {
-		return &net.OpError{Op: "listen", Net: "tcp", Err: err}
-	}
-	return checkPort("listen", address, port, 0)
-}
-
-// CheckUpstream says what is wrong with the address of a dependency. Whether somebody listens there shows with the first connection.
-func CheckUpstream(address string) error {
-	host, port, err := net.SplitHostPort(address)
-	if err != nil || host == "" {
-		return fmt.Errorf("upstream %q: expected host:port, such as 127.0.0.1:6379", address)
-	}
-	return checkPort("upstream", address, port, 1)
-}
-
-func checkPort(what, address, port string, least int) error {
-	n, err := strconv.Atoi(port)
-	if err != nil {
-		_, err = net.LookupPort("tcp", port)
-		n = least
-	}
-	if err != nil || n < least || n > 65535 {
-		return fmt.Errorf("%s %q: the port must be from %d to 65535", what, address, least)
-	}
-	return nil
 }
 
 // missingFields is Toxiproxy's error for a description that lacks something; at names the place in a list.
@@ -182,7 +153,7 @@ func (c *collection) open(ctx context.Context, e *entry) error {
 		return err
 	}
 	for _, other := range c.ordered() {
-		if other != e && !other.Enabled && other.front != nil && samePort(other.Listen, resolved(e.Listen)) {
+		if other != e && !other.Enabled && other.front != nil && samePort(other.Listen, e.Listen) {
 			if shut := other.shut(ctx); shut != nil {
 				return errors.Join(err, shut)
 			}
@@ -190,12 +161,6 @@ func (c *collection) open(ctx context.Context, e *entry) error {
 		}
 	}
 	return err
-}
-
-func samePort(a, b string) bool {
-	_, p, err := net.SplitHostPort(a)
-	_, q, also := net.SplitHostPort(b)
-	return err == nil && also == nil && p == q
 }
 
 // populate makes or replaces proxies, up to the first that fails; those it has dealt with are returned with the error. A proxy that is there
@@ -208,7 +173,7 @@ func (c *collection) populate(ctx context.Context, list []proxyInput) ([]Proxy, 
 	}
 	var done []Proxy
 	for _, in := range list {
-		w, err := in.check(want{name: in.Name, numbered: in.numbered(), enabled: true})
+		w, err := in.check(want{name: in.Name, numbered: c.numbered(ctx, in), enabled: true})
 		if err != nil {
 			return done, err
 		}
@@ -246,7 +211,7 @@ func (e *entry) moves(w want) bool { return w.listen != e.Listen && w.numbered !
 
 // update changes a proxy.
 func (c *collection) update(ctx context.Context, name string, in proxyInput) (Proxy, error) {
-	numbered := in.numbered()
+	numbered := c.numbered(ctx, in)
 	return c.with(name, func(e *entry) error {
 		if in.Upstream != nil && *in.Upstream == "" {
 			return wrong(missingField + ": upstream")

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"slices"
 	"syscall"
@@ -217,11 +216,3 @@ func (e *entry) toxic(name string) int {
 
 // inUse says whether an address could not be had because somebody else has it.
 func inUse(err error) bool { return errors.Is(err, syscall.EADDRINUSE) }
-
-// resolved is a listening address in numbers, as Toxiproxy compares them; what can't be resolved stays as it is.
-func resolved(listen string) string {
-	if a, err := net.ResolveTCPAddr("tcp", listen); err == nil {
-		return a.String()
-	}
-	return listen
-}

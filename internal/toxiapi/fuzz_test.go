@@ -1,6 +1,7 @@
 package toxiapi
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
@@ -30,7 +31,7 @@ func FuzzAPI(f *testing.F) {
 	f.Add(a + `POST /proxies/a/toxics {"type":"slicer","attributes":{"average_size":9223372036854775808,"size_variation":-1e999}}`)
 	f.Fuzz(func(t *testing.T, text string) {
 		var fronts engines
-		s := newServer(Options{start: fronts.start})
+		s := newServer(Options{start: fronts.start, resolve: func(_ context.Context, listen string) string { return listen }})
 		h := s.routes()
 		for i, line := range strings.Split(text, "\n") {
 			if i > 30 {
@@ -50,16 +51,13 @@ func send(t *testing.T, h http.Handler, line string) {
 	method, rest, _ := strings.Cut(line, " ")
 	path, body, _ := strings.Cut(rest, " ")
 	r, err := http.NewRequestWithContext(t.Context(), method, "http://127.0.0.1:8474", strings.NewReader(body))
-	if err != nil || strings.Contains(body, "listen") && strings.Contains(body, "://") {
+	if err != nil || path == "/metrics" { // what the runtime says differs each time
 		return
 	}
 	r.URL.Path = path
 	r.Header.Set("User-Agent", "test")
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
-	if path == "/metrics" {
-		return
-	}
 	known := []int{200, 201, 204, 301, 307, 308, 400, 404, 405, 409, 500}
 	require.True(t, slices.Contains(known, w.Code), "%q: %d", line, w.Code)
 	if w.Code < 300 && w.Code != 204 || w.Code == 400 || w.Code == 409 {

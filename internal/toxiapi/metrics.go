@@ -2,14 +2,20 @@ package toxiapi
 
 import (
 	"net/http"
+	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// metrics serves Toxiproxy's metrics and ours. All is read when it is asked for: traffic pays nothing for it.
+// metrics serves Toxiproxy's metrics and ours. All is made and read when it is asked for: traffic pays nothing for it.
 func (s *Server) metrics() http.Handler {
+	collect := sync.OnceValue(s.collect)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { collect().ServeHTTP(w, r) })
+}
+
+func (s *Server) collect() http.Handler {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewBuildInfoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), newGauge(s.all))

@@ -29,7 +29,8 @@ type Options struct {
 	Proxies    []Config
 	Log        func(method, path string, status int) // is told of every request; nil: nobody
 
-	start starter // nil: real ones
+	start   starter  // nil: real ones
+	resolve resolver // nil: the system's
 }
 
 // Server is an API with its proxies. Make it with Listen.
@@ -71,7 +72,10 @@ func newServer(o Options) *Server {
 	if o.start == nil {
 		o.start = startProxy
 	}
-	return &Server{o: o, all: newCollection(o.start, o.Seed)}
+	if o.resolve == nil {
+		o.resolve = resolved
+	}
+	return &Server{o: o, all: newCollection(o)}
 }
 
 // Addr is where the API listens.
