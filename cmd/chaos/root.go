@@ -15,6 +15,7 @@ exactly during the startup phases you name, and says whether the service failed 
   chaos validate          check it
   chaos plan              what would run, in which order, how long at most
   chaos run               run it
+  chaos proxy             the proxies alone, for you, your scripts and any Toxiproxy client
 
 Exit codes:
 ` + exitCodesHelp(),
@@ -26,7 +27,7 @@ Exit codes:
 	root.SetFlagErrorFunc(wrongFlag)
 	root.AddCommand(
 		newRunCmd(d), newValidateCmd(d), newPlanCmd(d), newSchemaCmd(d), newJudgeCmd(d), newInitCmd(d), newDoctorCmd(d),
-		newVersionCmd(d), newGuardCmd(),
+		newProxyCmd(d), newVersionCmd(d), newGuardCmd(),
 	)
 	return root
 }

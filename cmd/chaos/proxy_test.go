@@ -1,0 +1,141 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/chaos-startup/chaos/internal/toxiapi"
+)
+
+// proxies is one run of chaos proxy as a process of its own, with the API on a free port.
+func proxies(t *testing.T, file string, args ...string) (l *lab, api string) {
+	t.Helper()
+	l = &lab{t: t, dir: t.TempDir(), tmp: t.TempDir(), listen: "127.0.0.1:0", exited: make(chan struct{})}
+	require.NoError(t, os.WriteFile(filepath.Join(l.dir, "file"), []byte(file), 0o600))
+	if file != "" {
+		args = append(args, "--config", "file")
+	}
+	l.start(append([]string{"proxy", "--listen", "127.0.0.1:0"}, args...)...)
+	l.eventually("the API listens", func() bool { return strings.Contains(l.out.String(), "API of Toxiproxy") })
+	found := regexp.MustCompile(`(?m)^API of Toxiproxy 2\.12\.0: (http://127\.0\.0\.1:\d+)$`).FindStringSubmatch(l.out.String())
+	require.NotNil(t, found, l.out.String())
+	return l, found[1]
+}
+
+// get asks the API.
+func get(t *testing.T, url string) (string, int) {
+	t.Helper()
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	resp, err := client.Get(url)
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	return string(text), resp.StatusCode
+}
+
+func all(t *testing.T, api string) (list map[string]toxiapi.Proxy) {
+	t.Helper()
+	text, status := get(t, api+"/proxies")
+	require.Equal(t, http.StatusOK, status, text)
+	require.NoError(t, json.Unmarshal([]byte(text), &list))
+	return list
+}
+
+// TestProxy starts proxies by arguments and by each form of file.
+func TestProxy(t *testing.T) {
+	const toxics = `[{"type": "latency", "toxicity": 0.5, "attributes": {"latency": 20, "jitter": "5ms"}}, {"type": "blackhole", "name": "b"}]`
+	want := map[string]toxiapi.Proxy{
+		"a": {Name: "a", Upstream: "127.0.0.1:9", Enabled: true, Toxics: []toxiapi.Toxic{
+			{Name: "latency_downstream", Type: "latency", Stream: "downstream", Toxicity: 0.5, Attributes: map[string]any{"latency": 20.0, "jitter": 5.0}},
+			{Name: "b", Type: "blackhole", Stream: "downstream", Toxicity: 1, Attributes: map[string]any{"ending": "silent"}},
+		}},
+		"b": {Name: "b", Upstream: "127.0.0.1:10", Toxics: []toxiapi.Toxic{}},
+	}
+	list := "[{\"name\": \"a\", \"listen\": \"127.0.0.1:0\",\n\t\"upstream\": \"127.0.0.1:9\", \"toxics\": " + toxics + "},\n" +
+		"\t{\"name\": \"b\", \"listen\": \"127.0.0.1:0\", \"upstream\": \"127.0.0.1:10\", \"enabled\": false, \"toxics\": null}]"
+	for name, file := range map[string]string{"JSON": list, "YAML": "x-note: ours\nproxies:\n  - {name: a, upstream: '127.0.0.1:9', toxics: " + toxics +
+		"}\n  - name: b\n    listen: 127.0.0.1:0\n    upstream: 127.0.0.1:10\n    enabled: false\n"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l, api := proxies(t, file, "c=127.0.0.1:11")
+			got := all(t, api)
+			assert.Regexp(t, `(?m)\Aa: 127\.0\.0\.1:\d+ -> 127\.0\.0\.1:9$`, l.out.String())
+			assert.Regexp(t, `(?m)^b: .* -> 127\.0\.0\.1:10 \(disabled\)$`, l.out.String())
+			assert.Equal(t, "127.0.0.1:11", got["c"].Upstream)
+			delete(got, "c")
+			for name, p := range got {
+				p.Listen = ""
+				got[name] = p
+			}
+			assert.Equal(t, want, got)
+		})
+	}
+	t.Run("experiments", func(t *testing.T) {
+		t.Parallel()
+		_, api := proxies(t, `{version: 1, service: {command: x, ready: {log: x}}, dependencies: {redis: {upstream: '127.0.0.1:6379'}, db: {server: postgres}},
+experiments: [{name: e, inject: [{on: redis, from: start, fault: refuse}], expect: {fail_fast: {within: 1s}}}]}`)
+		got := all(t, api)
+		assert.Len(t, got, 1, "chaos proxy starts no servers")
+		assert.Equal(t, "127.0.0.1:6379", got["redis"].Upstream)
+	})
+}
+
+// TestProxyEndsInOrder sends signals while a client waits in a fault.
+func TestProxyEndsInOrder(t *testing.T) {
+	for signal, code := range map[os.Signal]int{os.Interrupt: 130, syscall.SIGTERM: 143} {
+		l, api := proxies(t, "", "a=127.0.0.1:9", "--seed", "3", "-v")
+		body := bytes.NewReader([]byte(`{"type":"blackhole","name":"b"}`))
+		client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+		resp, err := client.Post(api+"/proxies/a/toxics", "application/json", body)
+		require.NoError(t, err)
+		require.NoError(t, resp.Body.Close())
+		require.Equal(t, http.StatusOK, resp.StatusCode)
+		l.listen = all(t, api)["a"].Listen
+		c, err := net.Dial("tcp", l.listen)
+		require.NoError(t, err)
+		_, err = c.Write([]byte("hello"))
+		require.NoError(t, err)
+		l.eventually("the client is in the fault", func() bool {
+			text, _ := get(t, api+"/metrics")
+			return strings.Contains(text, `chaos_proxy_toxic_connections_total{proxy="a",toxic="b",type="blackhole"} 1`)
+		})
+		l.signal(signal)
+		assert.Equal(t, code, l.code(), l.err.String())
+		_, err = c.Read(make([]byte, 1))
+		assert.Error(t, err, "the connection has ended")
+		assert.NoError(t, c.Close())
+		assert.Contains(t, l.err.String(), "interrupted: lifting every fault")
+		assert.Regexp(t, `request\s.*"method": "POST", "path": "/proxies/a/toxics", "status": 200`, l.err.String())
+		l.requireClean()
+	}
+}
+
+// TestProxyNeedsItsPorts: nothing is left when one of several can't be had.
+func TestProxyNeedsItsPorts(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer taken.Close()
+	l := &lab{t: t, dir: t.TempDir(), tmp: t.TempDir(), listen: "127.0.0.1:0", exited: make(chan struct{})}
+	l.start("proxy", "--listen", taken.Addr().String(), "a=127.0.0.1:9")
+	assert.Equal(t, exitHarness, l.code())
+	assert.Regexp(t, `^chaos: the API: listen tcp .*: bind: address already in use: another chaos proxy or Toxiproxy listens there: end it, or choose another address with --listen\n$`, l.err.String())
+	l = &lab{t: t, dir: t.TempDir(), tmp: t.TempDir(), listen: "127.0.0.1:0", exited: make(chan struct{})}
+	l.start("proxy", "--listen", "127.0.0.1:0", "a=127.0.0.1:9", "b="+taken.Addr().String()+",127.0.0.1:9")
+	assert.Equal(t, exitHarness, l.code())
+	assert.Regexp(t, `^chaos: the proxy b: .*: the address is in use: end what listens there, or let chaos choose with 127\.0\.0\.1:0`, l.err.String())
+	assert.Empty(t, l.out.String())
+	l.requireClean()
+}
