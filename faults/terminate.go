@@ -92,7 +92,7 @@ func inPlain(talk Talk, protocols ...string) (plain *plainTalk, speaksTLS bool, 
 func (p *plainTalk) more(until time.Time) error {
 	var d Direction
 	var c Chunk
-	due, ok := false, false
+	var due, ok bool
 	if until.IsZero() {
 		d, c, ok = p.Talk.Next()
 	} else {
