@@ -33,6 +33,7 @@ func latency(t *testing.T, o options) table {
 	for _, way := range []string{"alone", "crowd"} {
 		for _, size := range []string{"64", "1024"} {
 			part := tabulate(r, append(more("p50 us", way+"-"+size+"-p50"), more("p99 us", way+"-"+size+"-p99")...)...)
+			made.how = part.how
 			made.head = append([]string{"", "message"}, part.head[1:]...)
 			for _, row := range part.rows {
 				what := map[string]string{"alone": "1 connection, ", "crowd": "100 connections, "}[way] + size + " B"

@@ -17,6 +17,7 @@ import (
 var (
 	peersFlag  = flag.String("peers", "", "comma-separated `names` of what TestPeers measures, or all; known: "+strings.Join(peerNames(), ", "))
 	roundsFlag = flag.Int("rounds", 5, "how `often` each peer has its turn")
+	bestFlag   = flag.Bool("best", false, "take each peer's best round instead of the middle: for a machine that is busy otherwise")
 	forFlag    = flag.Duration("for", time.Second, "how long one turn measures")
 	idleFlag   = flag.Int("idle", 10_000, "how many open connections the memory is measured with")
 	rateFlag   = flag.Int("rate", 2000, "messages per second of the open-loop measures over 100 connections")
@@ -140,7 +141,7 @@ func publish(t *testing.T, title string, made table) {
 // interleave gives every peer its turn, round after round, so that what else the machine does falls on all alike.
 func interleave(t *testing.T, o options, measure func(peer string) figures) results {
 	t.Helper()
-	r := results{peers: o.peers, rounds: map[string][]figures{}}
+	r := results{peers: o.peers, rounds: map[string][]figures{}, best: *bestFlag}
 	for range o.rounds {
 		for _, name := range o.peers {
 			if f := measure(name); f != nil {

@@ -28,6 +28,7 @@ func (f figures) String() string {
 type results struct {
 	peers  []string
 	rounds map[string][]figures
+	best   bool // the best round of each counts, and not the middle one
 }
 
 // median returns the middle of a peer's figures of all rounds; NaN if it has none.
@@ -38,11 +39,32 @@ func (r results) median(peer, name string) float64 {
 			all = append(all, v)
 		}
 	}
+	if r.best && len(all) > 0 {
+		if strings.HasPrefix(name, "rate") {
+			return slices.Max(all)
+		}
+		return slices.Min(all)
+	}
 	return quantile(all, 0.5)
+}
+
+// how says what the figures are of the rounds.
+func (r results) how() string {
+	most := 0
+	for _, all := range r.rounds {
+		most = max(most, len(all))
+	}
+	if r.best {
+		return fmt.Sprintf("The best of %d rounds each.", most)
+	}
+	return fmt.Sprintf("Medians of %d rounds.", most)
 }
 
 // ratio returns the middle of the ratios to another peer's figure of the same round.
 func (r results) ratio(peer, to, name string) float64 {
+	if r.best {
+		return r.median(peer, name) / r.median(to, name)
+	}
 	var all []float64
 	for i, f := range r.rounds[peer] {
 		if i < len(r.rounds[to]) {
@@ -54,6 +76,9 @@ func (r results) ratio(peer, to, name string) float64 {
 
 // added returns the middle of what a peer's figure is more than the direct one of the same round.
 func (r results) added(peer, name string) float64 {
+	if r.best {
+		return r.median(peer, name) - r.median("direct", name)
+	}
 	var all []float64
 	for i, f := range r.rounds[peer] {
 		if i < len(r.rounds["direct"]) {
@@ -100,6 +125,7 @@ type table struct {
 	head  []string
 	rows  [][]string
 	notes string // sentences below it
+	how   string // rounds became figures
 }
 
 // column is one column of a table with a row for each peer.
@@ -131,14 +157,18 @@ func more(head, name string) []column {
 			if peer == "direct" {
 				return ""
 			}
-			return times(r.added(peer, name) / r.added("haproxy", name))
+			theirs := r.added("haproxy", name)
+			if theirs <= 0 {
+				return missing // the machine was too busy to see it
+			}
+			return times(r.added(peer, name) / theirs)
 		}},
 	}
 }
 
 // tabulate makes the table of the columns. Those that compare with a peer that was not asked for are left out.
 func tabulate(r results, columns ...column) table {
-	made := table{head: []string{""}}
+	made := table{head: []string{""}, how: r.how()}
 	kept := slices.DeleteFunc(columns, func(c column) bool {
 		to, compares := strings.CutPrefix(c.head, "of ")
 		return compares && !slices.Contains(r.peers, to)
@@ -169,8 +199,6 @@ func (m table) markdown() string {
 	for _, row := range m.rows {
 		line(row)
 	}
-	if m.notes != "" {
-		b.WriteString("\n" + m.notes + "\n")
-	}
+	b.WriteString("\n" + strings.TrimSpace(m.how+" "+m.notes) + "\n")
 	return b.String()
 }

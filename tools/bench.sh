@@ -48,7 +48,7 @@ peers() {
 		DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends haproxy >/dev/null 2>&1 || true
 	fi
 	tables=$(mktemp)
-	if "$GO" test ./bench -count=1 -run "TestPeers/$1" -peers "${PEERS:-all}" -rounds "${ROUNDS:-5}" -for "${FOR:-1s}" -table "$tables" \
+	if "$GO" test ./bench -count=1 -run "TestPeers/$1" -peers "${PEERS:-all}" -rounds "${ROUNDS:-5}" -for "${FOR:-1s}" -best="${BEST:-false}" -table "$tables" \
 		-timeout 60m >"$tables.log" 2>&1; then
 		cat "$tables"
 		rm -f "$tables" "$tables.log"
