@@ -134,19 +134,6 @@ func TestToxiproxysOwnSuite(t *testing.T) {
 		"^Test(PersistentConnections|ToxicAddRemove|TimeoutToxicDoesNotCauseHang|TimeoutToxicClosesConnectionOnRemove|ResetToxicNoTimeout|LatencyToxicCloseRace)$"))
 }
 
-// runsToxiproxy starts a program with the arguments and returns what it wrote to stdout, and the exit code.
-func runsToxiproxy(t *testing.T, program string, args ...string) (string, int) {
-	t.Helper()
-	cmd := exec.CommandContext(t.Context(), program, args...)
-	var out, problems bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &problems
-	err := cmd.Run()
-	if err != nil && cmd.ProcessState == nil {
-		require.NoError(t, err)
-	}
-	return out.String() + problems.String(), cmd.ProcessState.ExitCode()
-}
-
 // freeAddress is a loopback address that nobody listens on.
 func freeAddress(t *testing.T) string {
 	t.Helper()

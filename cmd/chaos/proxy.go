@@ -35,8 +35,8 @@ func newProxyCmd(d deps) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "proxy [NAME=[LISTEN,]UPSTREAM...]", Args: cobra.ArbitraryArgs, ValidArgsFunction: cobra.NoFileCompletions,
 		Short: "Run the proxies alone, driven by any Toxiproxy client",
-		Long: `Run proxies until Ctrl-C, and serve the HTTP API of Toxiproxy 2.12 for them: its clients and toxiproxy-cli work as they are. Besides
-Toxiproxy's toxics every fault of chaos is a toxic of its own name. docs/proxy.md tells what differs.
+		Long: `Run proxies until Ctrl-C, and serve the HTTP API of Toxiproxy 2.12 for them: its clients and toxiproxy-cli work as they are.
+Besides Toxiproxy's toxics every fault of chaos is a toxic of its own name. docs/proxy.md tells what differs.
 
 Proxies come from the arguments, from the file of --config (Toxiproxy's JSON, the same as YAML, or an experiments.yaml whose
 dependencies have an upstream) and from the API. When all of them listen their addresses are written to standard output.
@@ -127,7 +127,7 @@ func proxyArg(arg string) (toxiapi.Config, error) {
 	}
 	p := toxiapi.Config{Name: name, Listen: "127.0.0.1:0", Upstream: addresses, Enabled: true}
 	if listen, upstream, both := strings.Cut(addresses, ","); both {
-		p.Listen, p.Upstream = listen, upstream
+		p.Listen, p.Upstream = cmp.Or(listen, p.Listen), upstream
 	}
 	if err := errors.Join(toxiapi.CheckListen(p.Listen), toxiapi.CheckUpstream(p.Upstream)); err != nil {
 		return p, fmt.Errorf("proxy %s: %w", name, err)
