@@ -87,7 +87,7 @@ func (t toxicType) parse(given map[string]any, stream string) (told map[string]a
 	if len(problems) > 0 {
 		return nil, faults.Spec{}, problems
 	}
-	if text := needsInterceptor(spec); text != "" {
+	if text := beyondProxies(spec); text != "" {
 		return nil, faults.Spec{}, []faults.Problem{{Text: text}}
 	}
 	for _, a := range t.attributes {

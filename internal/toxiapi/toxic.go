@@ -140,11 +140,14 @@ func asAPI(problems []faults.Problem) error {
 	return wrong(strings.Join(texts, "; "))
 }
 
-// needsInterceptor says why a fault can't be played by a proxy alone; empty: it can.
-func needsInterceptor(spec faults.Spec) string {
-	if errno := spec.Behaviour().Refuse; errno != 0 && errno != syscall.ECONNREFUSED {
-		return fmt.Sprintf("%s.errno %s needs the connect interceptor, which chaos has only around a service that it starts (chaos run): a closed port "+
+// beyondProxies says why a fault can't be played by a proxy alone; empty: it can.
+func beyondProxies(spec faults.Spec) string {
+	switch b := spec.Behaviour(); {
+	case b.Refuse != 0 && b.Refuse != syscall.ECONNREFUSED:
+		return fmt.Sprintf("%s.errno %s needs the connect interceptor, which only chaos run has, around a service that it starts: a closed port "+
 			"answers with ECONNREFUSED alone", spec.Kind, spec.Text("errno"))
+	case b.Resolve != nil:
+		return spec.Kind + " is about names, which are asked before anybody connects to a proxy: only chaos run answers them, for a service that it starts"
 	}
 	return ""
 }
