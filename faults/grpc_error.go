@@ -19,10 +19,10 @@ func grpcError() Kind {
 		Name: "grpc_error",
 		Doc: "A gRPC server that is up and says no: not ready (UNAVAILABLE), a missing or wrong token (UNAUTHENTICATED, PERMISSION_DENIED), over its quota " +
 			"(RESOURCE_EXHAUSTED), an older version (UNIMPLEMENTED). New calls whose `method` matches are answered by the fault with trailers alone, on new and on open " +
-			"connections, and never reach the dependency; other calls, and those that began before, go on. HTTP/2 itself (settings, pings, windows) is the real server's. With " +
-			"the lift a connection on which calls were withheld gets a GOAWAY, because the compression of its headers no longer fits the server's: calls that are under way end " +
-			"in order, and the next ones go over a new connection. A connection whose beginning was not seen is closed, so that the client comes back. TLS, gRPC-Web and " +
-			"HTTP/1 pass untouched.",
+			"connections, and never reach the dependency; other calls, and those that began before, go on, and after the lift the same connections work again. HTTP/2 itself " +
+			"(settings, pings, windows) is the real server's; with the first withheld call the client is asked to compress headers without a memory, because the server's " +
+			"would miss something. If the lift comes before the client has agreed, or while a withheld call is still sending, the connection gets a GOAWAY: the next " +
+			"calls go over a new one. A connection whose beginning was not seen is closed, so that the client comes back. TLS, gRPC-Web and HTTP/1 pass untouched.",
 		Client:    "The status code with its message, for example `rpc error: code = Unavailable` in Go. No error of the transport.",
 		Example:   "{on: auth, during: services, fault: {grpc_error: UNAUTHENTICATED}}",
 		Protocols: []string{"grpc"},

@@ -98,6 +98,10 @@ func told(frame http2.Frame) string {
 			s += " end"
 		}
 		return s
+	case *http2.SettingsFrame:
+		if size, ok := f.Value(http2.SettingHeaderTableSize); ok {
+			return fmt.Sprintf("SETTINGS without memory, %d", size)
+		}
 	case *http2.DataFrame:
 		return fmt.Sprintf("DATA %d %d %v", id, len(f.Data()), f.StreamEnded())
 	case *http2.WindowUpdateFrame:
@@ -107,6 +111,8 @@ func told(frame http2.Frame) string {
 	}
 	return fmt.Sprintf("%v %d", frame.Header().Type, id)
 }
+
+const without = "SETTINGS without memory, 0"
 
 const refused = " 200 14 not ready%0A end"
 
@@ -142,7 +148,7 @@ func TestGRPCErrorWithholdsCalls(t *testing.T) {
 			mine := []string{}
 			others := []string{}
 			for _, f := range down {
-				if f == "HEADERS 3"+refused || f == "RST_STREAM 3" || f == "WINDOW_UPDATE 0 10" {
+				if f == "HEADERS 3"+refused || f == "RST_STREAM 3" || f == "WINDOW_UPDATE 0 10" || f == without {
 					mine = append(mine, f)
 				} else {
 					others = append(others, f)
@@ -232,8 +238,48 @@ func TestGRPCErrorGoesOnWithCallsUnderWay(t *testing.T) {
 	text := s.take()
 	got := plays(conversation(t, "grpc_error", nil, true), seen, append(script, tells(text[:4])))
 	assert.Equal(t, []string{"SETTINGS 0", "HEADERS 1 /watch", "DATA 1 4 false"}, read(t, got.up))
-	assert.Equal(t, []string{"SETTINGS 0", "HEADERS 3 200 14 end", "WINDOW_UPDATE 0 10", "GOAWAY 3", "HEADERS 1 200"}, read(t, got.down+text[4:]))
+	assert.Equal(t, []string{"SETTINGS 0", without, "HEADERS 3 200 14 end", "WINDOW_UPDATE 0 10", "GOAWAY 3", "HEADERS 1 200"}, read(t, got.down+text[4:]))
 	assert.Empty(t, got.closed, "the watch goes on")
+}
+
+// TestGRPCErrorLeavesTheConnectionWhole: once the client does without a memory of headers, the lift leaves a connection that works, and so does the
+// next time that the fault comes on.
+func TestGRPCErrorLeavesTheConnectionWhole(t *testing.T) {
+	c, s := client(), newPeer()
+	_ = s.WriteSettings()
+	c.calls(1, "/b", 1)
+	_ = c.WriteSettingsAck()
+	talk := &fakeTalk{}
+	fault := conversation(t, "grpc_error", map[string]any{"method": "/b"}, true)
+	sees := func(d Direction, text string) {
+		talk.passed[d] = append(talk.passed[d], text...)
+		fault.(Witness).Sees(d, []byte(text))
+	}
+	sees(Downstream, s.take())
+	sees(Upstream, c.take()) // the memory holds what /b has
+	c.calls(3, "/b", 1)
+	talk.script = []heardLine{asks(c.take())}
+	c.calls(5, "/a", 1) // before it agrees
+	_ = c.WriteSettingsAck()
+	c.headers.SetMaxDynamicTableSizeLimit(0)
+	c.calls(7, "/b", 1) // the message that says so does not reach the server
+	c.calls(9, "/a", 1)
+	talk.script = append(talk.script, asks(c.take()))
+	fault.Run(talk)
+	c.calls(11, "/b", 1)
+	sees(Upstream, c.take())
+	c.calls(13, "/b", 1)
+	talk.script = []heardLine{asks(c.take())}
+	fault.Run(talk)
+	c.calls(15, "/a", 1)
+	sees(Upstream, c.take())
+	assert.Equal(t, []string{"SETTINGS 0", "HEADERS 1 /b Bearer /b", "DATA 1 7 true", "SETTINGS 0", "HEADERS 5 /a Bearer /a", "DATA 5 7 true",
+		"HEADERS 9 /a Bearer /a", "DATA 9 7 true", "HEADERS 11 /b Bearer /b", "DATA 11 7 true", "HEADERS 15 /a Bearer /a", "DATA 15 7 true"},
+		read(t, string(talk.passed[Upstream])))
+	down := read(t, string(talk.passed[Downstream]))
+	assert.Equal(t, []string{"SETTINGS 0", without, "HEADERS 3 200 14 end", "WINDOW_UPDATE 0 10", "HEADERS 7 200 14 end", "WINDOW_UPDATE 0 10",
+		"HEADERS 13 200 14 end", "WINDOW_UPDATE 0 10"}, down)
+	assert.Empty(t, talk.closed)
 }
 
 func TestGRPCErrorStreamingCalls(t *testing.T) {
@@ -245,7 +291,7 @@ func TestGRPCErrorStreamingCalls(t *testing.T) {
 	_ = c.WriteRSTStream(1, http2.ErrCodeCancel)
 	got := plays(conversation(t, "grpc_error", "INTERNAL", true), nil, []heardLine{asks(first), tells(s.take()), asks(c.take())})
 	assert.Equal(t, []string{"SETTINGS 0"}, read(t, got.up))
-	assert.Equal(t, []string{"SETTINGS 0", "HEADERS 1 200 13 end", "RST_STREAM 1", "WINDOW_UPDATE 0 5000", "GOAWAY 1"}, read(t, got.down), "not before the SETTINGS")
+	assert.Equal(t, []string{"SETTINGS 0", without, "HEADERS 1 200 13 end", "RST_STREAM 1", "WINDOW_UPDATE 0 5000", "GOAWAY 1"}, read(t, got.down), "not before the SETTINGS")
 }
 
 func TestGRPCErrorLeavesOthers(t *testing.T) {

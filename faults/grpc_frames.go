@@ -67,8 +67,12 @@ func (u *upFrames) begins(g *grpcTalk) {
 		}
 		return
 	}
+	if u.is(http2.FrameSettings) && u.has(http2.FlagSettingsAck) && g.acknowledged() && !u.passed {
+		u.drop, u.raw = true, nil // the server has not asked for it
+		return
+	}
 	_, known := g.live[u.stream()]
-	if g.apart && !u.passed && !known && u.stream() != 0 && u.is(http2.FrameData, http2.FrameRSTStream, http2.FrameWindowUpdate) {
+	if g.withheld && !u.passed && !known && u.stream() != 0 && u.is(http2.FrameData, http2.FrameRSTStream, http2.FrameWindowUpdate) {
 		u.drop, u.raw = true, nil // to the server the stream never began
 		return
 	}
@@ -117,9 +121,12 @@ func (u *upFrames) headers(g *grpcTalk) {
 	_, known := g.live[u.id]
 	switch {
 	case g.on && !u.passed && fresh && g.withholds(fields, len(u.raw)):
-		g.apart = true
+		g.withheld, g.apart = true, !g.plain
+		if !u.last {
+			g.ours[u.id] = true
+		}
 		g.due = append(g.due, unanswered{u.id, u.last})
-	case g.apart && !u.passed && !fresh && !known:
+	case g.withheld && !u.passed && !fresh && !known:
 		if u.last {
 			g.clientEnded(u.id)
 		}

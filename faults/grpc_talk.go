@@ -3,6 +3,7 @@ package faults
 import (
 	"bytes"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,8 +14,9 @@ import (
 // grpcTalk stands in an HTTP/2 connection between a client and the real server. It withholds calls and answers them between two frames of the
 // server's. It is a Witness because headers are compressed with a memory of all that came before.
 //
-// The server's memory misses what the withheld headers put into the client's. From then on headers are encoded again, without use of a memory.
-// Answers are encoded that way too, so that the client's memory of the server's headers stays true.
+// The server's memory misses what withheld headers put into the client's. So with the first of them the client is told to do without (a
+// SETTINGS_HEADER_TABLE_SIZE of 0); what it still sends with it is encoded again. Answers never use the memory, so that the one which the client has
+// of the server's headers stays true.
 type grpcTalk struct {
 	code   string
 	method *regexp.Regexp
@@ -29,10 +31,15 @@ type grpcTalk struct {
 	over    bool // closed by the fault
 	ended   [2]bool
 
-	up    upFrames
-	last  uint32           // the highest stream of the client
-	live  map[uint32]sides // streams that the server knows
-	apart bool             // the server's memory of headers is not the client's any more
+	up       upFrames
+	last     uint32           // the highest stream of the client
+	live     map[uint32]sides // streams that the server knows
+	apart    bool             // the client uses a memory of headers that the server does not have
+	withheld bool             // there was a withheld call
+	ours     map[uint32]bool  // withheld calls of which the client may still send something
+	asked    bool             // the client was told to do without a memory
+	plain    bool             // it does
+	acks     []bool           // SETTINGS to the client that it has not acknowledged; true: those of the fault
 
 	down    h2Frames
 	held    []byte // of a frame of the server's that is not complete
@@ -56,7 +63,7 @@ type unanswered struct {
 func newGRPCTalk(s Spec, whole bool) *grpcTalk {
 	return &grpcTalk{
 		code: s.Text("code"), method: expression(s.Text("method")), status: literally(grpcStatus(s.Text("code"), s.Text("message"))),
-		blind: !whole, live: map[uint32]sides{}, up: upFrames{memory: newH2Block()},
+		blind: !whole, live: map[uint32]sides{}, ours: map[uint32]bool{}, up: upFrames{memory: newH2Block()},
 	}
 }
 
@@ -177,6 +184,7 @@ func (g *grpcTalk) withholds(fields []hpack.HeaderField, size int) bool {
 // clientEnded notes that the client has sent all of a stream.
 func (g *grpcTalk) clientEnded(stream uint32) {
 	g.halfClose(stream, Upstream)
+	delete(g.ours, stream)
 	for i := range g.due {
 		if g.due[i].stream == stream {
 			g.due[i].whole = true
@@ -228,12 +236,28 @@ func (g *grpcTalk) tracks() {
 	if f.is(http2.FrameHeaders, http2.FrameContinuation, http2.FramePushPromise) {
 		g.block = !f.has(http2.FlagHeadersEndHeaders)
 	}
+	if f.is(http2.FrameSettings) && !f.has(http2.FlagSettingsAck) {
+		g.acks = append(g.acks, false)
+	}
 	if f.is(http2.FrameRSTStream) {
 		delete(g.live, f.stream())
 	}
 	if f.is(http2.FrameHeaders, http2.FrameData) && f.has(http2.FlagDataEndStream) {
 		g.halfClose(f.stream(), Downstream)
 	}
+}
+
+// acknowledged notes that the client follows the oldest SETTINGS that it had not acknowledged, and says whether they were the fault's.
+func (g *grpcTalk) acknowledged() bool {
+	if len(g.acks) == 0 {
+		return false
+	}
+	mine := g.acks[0]
+	g.acks = g.acks[1:]
+	if mine {
+		g.plain, g.apart = true, false
+	}
+	return mine
 }
 
 // halfClose notes that one side has sent all of a stream.
@@ -279,10 +303,22 @@ func (g *grpcTalk) boundary() bool {
 }
 
 func (g *grpcTalk) inject() {
-	if g.boundary() && g.talk != nil {
-		g.pass(Downstream, g.out)
-		g.out = nil
+	if !g.boundary() || g.talk == nil || len(g.out) == 0 {
+		return
 	}
+	if !g.asked {
+		var out bytes.Buffer
+		_ = http2.NewFramer(&out, nil).WriteSettings(http2.Setting{ID: http2.SettingHeaderTableSize, Val: 0})
+		g.asked, g.acks = true, append(g.acks, true)
+		g.pass(Downstream, out.Bytes())
+	}
+	g.pass(Downstream, g.out)
+	g.out = nil
+}
+
+// even says that the connection can be left as it is: nothing of the fault's is still to come from the client or to go to it.
+func (g *grpcTalk) even() bool {
+	return !g.apart && len(g.ours) == 0 && len(g.out) == 0 && !slices.Contains(g.acks, true)
 }
 
 // end leaves the connection when the fault is lifted: as it was, or with a GOAWAY.
@@ -293,7 +329,7 @@ func (g *grpcTalk) end() {
 		return
 	}
 	g.answer()
-	if !g.apart {
+	if g.even() && !g.up.drop {
 		g.pass(Upstream, g.up.release())
 		g.pass(Downstream, g.held)
 		g.through, g.held = g.through || len(g.held) > 0, nil
