@@ -110,7 +110,7 @@ func (t *httpTalk) fromService(data []byte) {
 			return
 		}
 		n, e := t.up.step(data)
-		t.part(data[:n], e)
+		t.part(data[:n])
 		data = data[n:]
 		if e&headed != 0 {
 			t.decide()
@@ -122,13 +122,13 @@ func (t *httpTalk) fromService(data []byte) {
 }
 
 // part withholds or passes a part of the request that comes in.
-func (t *httpTalk) part(data []byte, e event) {
+func (t *httpTalk) part(data []byte) {
 	switch {
 	case t.up.state == isLost:
 		t.flush()
 		t.pass(Upstream, data)
 	case !t.on || t.passing || t.up.state >= isTunnel:
-		t.passing = t.up.state < isTunnel && (t.passing || !t.up.between() || e != 0)
+		t.passing = t.up.state < isTunnel && (t.passing || !t.up.between())
 		t.pass(Upstream, data)
 	default:
 		t.keep(&t.held, data)

@@ -120,6 +120,12 @@ func TestHTTPErrorOnAConnectionSeenLate(t *testing.T) {
 	assert.Equal(t, outcome{health, ok + no, "", []string{"answered GET /v1/x with 503"}}, got)
 }
 
+// TestHTTPErrorAnswersSeenFirst: the two directions are seen by themselves, so an answer may be seen before its request.
+func TestHTTPErrorAnswersSeenFirst(t *testing.T) {
+	got := plays(conversation(t, "http_error", nil, true), []heardLine{tells(ok), asks(health), asks(health), tells(ok)}, []heardLine{asks(get)})
+	assert.Equal(t, outcome{health + health, ok + ok + no, "", []string{"answered GET /v1/x with 503"}}, got)
+}
+
 // TestHTTPErrorArmedAnywhere: a request whose first byte has passed still passes, and so does its answer.
 func TestHTTPErrorArmedAnywhere(t *testing.T) {
 	all := post + stream
