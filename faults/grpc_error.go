@@ -23,7 +23,7 @@ func grpcError() Kind {
 			"(settings, pings, windows) is the real server's; with the first withheld call the client is asked to compress headers without a memory, because the server's " +
 			"would miss something. If the lift comes before the client has agreed, or while a withheld call is still sending, the connection gets a GOAWAY: the next " +
 			"calls go over a new one. A connection whose beginning was not seen is closed, so that the client comes back. TLS, gRPC-Web and HTTP/1 pass untouched.",
-		Client:    "The status code with its message, for example `rpc error: code = Unavailable` in Go. No error of the transport.",
+		Client:    "The status code with its message, in grpc-go `rpc error: code = Unavailable desc = MESSAGE`. No error of the transport.",
 		Example:   "{on: auth, during: services, fault: {grpc_error: UNAUTHENTICATED}}",
 		Protocols: []string{"grpc"},
 		Params: []Param{

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 
@@ -292,6 +293,39 @@ func TestGRPCErrorStreamingCalls(t *testing.T) {
 	got := plays(conversation(t, "grpc_error", "INTERNAL", true), nil, []heardLine{asks(first), tells(s.take()), asks(c.take())})
 	assert.Equal(t, []string{"SETTINGS 0"}, read(t, got.up))
 	assert.Equal(t, []string{"SETTINGS 0", without, "HEADERS 1 200 13 end", "RST_STREAM 1", "WINDOW_UPDATE 0 5000", "GOAWAY 1"}, read(t, got.down), "not before the SETTINGS")
+}
+
+// TestGRPCErrorLiftedWhileACallIsOpen: what the client still sends of a withheld call would be nonsense to the server.
+func TestGRPCErrorLiftedWhileACallIsOpen(t *testing.T) {
+	for _, c := range []struct {
+		ends, watches bool // the withheld call ends before the lift; another call is under way
+		upTo          int  // bytes of one more call's HEADERS that come before the lift
+		goaway        bool
+		closed        string
+	}{{ends: true, upTo: 12}, {upTo: 0, goaway: true, closed: "close"}, {watches: true, goaway: true}, {watches: true, upTo: 12, goaway: true, closed: "close"}} {
+		p, s := client(), newPeer()
+		_ = s.WriteSettings()
+		if c.watches {
+			p.head(1, 1, false, ":method", "POST", ":path", "/a", "content-type", "application/grpc")
+		}
+		script := []heardLine{tells(s.take()), asks(p.take())}
+		p.head(3, 1, false, ":method", "POST", ":path", "/b", "content-type", "application/grpc")
+		_ = p.WriteSettingsAck()
+		script = append(script, asks(p.take()))
+		_ = p.WriteSettingsAck()
+		if c.ends {
+			_ = p.WriteRSTStream(3, http2.ErrCodeNo)
+		}
+		script = append(script, asks(p.take()))
+		p.headers.SetMaxDynamicTableSizeLimit(0)
+		p.head(5, 1, true, ":method", "POST", ":path", "/b", "content-type", "application/grpc")
+		if c.upTo > 0 {
+			script = append(script, asks(p.take()[:c.upTo]))
+		}
+		got := plays(conversation(t, "grpc_error", map[string]any{"method": "/b"}, true), nil, script)
+		assert.Equal(t, c.goaway, slices.Contains(read(t, got.down), "GOAWAY 3"), "%+v", c)
+		assert.Equal(t, c.closed, got.closed, "%+v", c)
+	}
 }
 
 func TestGRPCErrorLeavesOthers(t *testing.T) {

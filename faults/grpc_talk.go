@@ -318,7 +318,7 @@ func (g *grpcTalk) inject() {
 
 // even says that the connection can be left as it is: nothing of the fault's is still to come from the client or to go to it.
 func (g *grpcTalk) even() bool {
-	return !g.apart && len(g.ours) == 0 && len(g.out) == 0 && !slices.Contains(g.acks, true)
+	return len(g.ours) == 0 && len(g.out) == 0 && !slices.Contains(g.acks, true)
 }
 
 // end leaves the connection when the fault is lifted: as it was, or with a GOAWAY.

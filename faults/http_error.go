@@ -22,8 +22,9 @@ func httpError() Kind {
 			"order, a request whose head had begun to pass when the fault came on still passes, and a request body is read before the answer up to 256 KiB; beyond, " +
 			"and with Expect: 100-continue, the answer closes the connection. HTTP/2 (also without TLS), TLS and what follows an upgrade pass untouched. Where the " +
 			"beginning of a connection was not seen, its requests are found at the first chunk that begins with a request line.",
-		Client: "The status, with Date, Content-Type, Content-Length, Connection and the body; Retry-After if asked. No error of the transport, unless `cut` (the body " +
-			"ends early: `unexpected EOF` in Go) or `slow_headers` (the client's header timeout) is used.",
+		Client: "The status, with Date, Content-Type, Content-Length, Connection and the body; Retry-After if asked. No error of the transport, unless `cut` is used " +
+			"(net/http: `unexpected EOF`; curl: exit 18, `transfer closed with N bytes remaining to read`; node: `aborted`, fetch: `terminated`) or `slow_headers` exceeds the " +
+			"client's limit (net/http: `timeout awaiting response headers`).",
 		Example:   "{on: llm, during: services, fault: {http_error: {status: 429, retry_after: 2s}}}",
 		Protocols: []string{"http", "websocket", "clickhouse"},
 		Params: []Param{

@@ -17,7 +17,9 @@ func websocketError() Kind {
 			"that is on its way, the service gets a Close frame, and the connection ends when it has answered with its own, or after 1 s. The server sees the connection end " +
 			"without a Close frame. With `refuse` open WebSockets go on. Other requests pass untouched, and so do TLS and WebSockets over HTTP/2; a WebSocket whose upgrade was " +
 			"not seen goes on.",
-		Client:    "The upgrade works and the next read fails with the close code and its reason; with `refuse` the upgrade fails with that status.",
+		Client: "The upgrade works and the next read fails with the close code and its reason (coder/websocket: `received close frame: status = StatusInternalError and reason = ...`; " +
+			"browsers and node: a close event with that code, wasClean). With `refuse` the upgrade fails (coder/websocket: `expected handshake response status code 101 but got 503`; " +
+			"node: an error event).",
 		Example:   "{on: gateway, during: websocket, fault: {websocket_error: {code: 1012, reason: service restart}}}",
 		Protocols: []string{"websocket", "http"},
 		Params: []Param{
