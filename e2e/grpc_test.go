@@ -153,7 +153,7 @@ func TestGRPCErrorGivesTheWindowBack(t *testing.T) {
 // TestGRPCErrorComesAndGoesUnderLoad: whatever the moment, a call has its real answer or the fault's, and all of it on one connection.
 func TestGRPCErrorComesAndGoesUnderLoad(t *testing.T) {
 	_, listener, _ := grpcServer(t)
-	p, _ := before(t, listener.Addr().String(), "grpc_error", map[string]any{"code": "DATA_LOSS", "method": "/Check$"})
+	p, _ := beforeWeb(t, listener.Addr().String(), "grpc_error", map[string]any{"code": "DATA_LOSS", "method": "/Check$"})
 	c, ctx := grpcClient(t, p)
 	right, wrong, stop := make(chan bool), make(chan bool), make(chan bool)
 	var work sync.WaitGroup

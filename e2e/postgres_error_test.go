@@ -116,10 +116,10 @@ func (s *pgSession) ask(sql string) string {
 	return s.hear(1)
 }
 
-// lines are the numbers of lines of the server's source, which differ from version to version, and so does the message's length with their digits.
-var lines = regexp.MustCompile(`(?s)E\x00\x00..S(.*?)\x00L[0-9]+\x00`)
+// lineNumbers are the numbers of lines of the server's source, which differ from version to version, and so does the message's length with their digits.
+var lineNumbers = regexp.MustCompile(`(?s)E\x00\x00..S(.*?)\x00L[0-9]+\x00`)
 
-func withoutLines(s string) string { return lines.ReplaceAllString(s, "E....S$1\x00L...\x00") }
+func withoutLines(s string) string { return lineNumbers.ReplaceAllString(s, "E....S$1\x00L...\x00") }
 
 // same compares in every byte but those, and in those too with the version that the catalogue was written from.
 func same(t *testing.T, server *servers.Server, want, got, what string) {

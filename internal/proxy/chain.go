@@ -275,8 +275,8 @@ func (h *half) give(ch *chain, c *chunk) bool {
 	}
 }
 
-// drained sends a mark through the chain and waits for it: true says that the chain holds nothing of the direction any more. A fault that comes
-// on meanwhile ends the attempt.
+// drained sends a mark through the chain and waits for it: true says that the chain holds nothing of the direction any more. Whenever a fault comes
+// on or goes off meanwhile, the attempt is given up: whoever acted may have dropped the mark.
 func (h *half) drained(ch *chain) bool {
 	mark := newMark()
 	if !h.give(ch, mark) {
@@ -289,9 +289,7 @@ func (h *half) drained(ch *chain) bool {
 				return true
 			}
 		case <-h.woken:
-			if !h.mayBeFast() {
-				return false
-			}
+			return false
 		case <-h.c.done:
 			return false
 		}

@@ -36,18 +36,16 @@ func TestEveryByteOnceThroughTenThousandMoves(t *testing.T) {
 		streams.Go(func() { exchangeUntil(t, c, uint64(i), stop) })
 	}
 	deadline := time.Now().Add(5 * time.Minute)
-	for flips := 0; f.Stats().Moves < int64(n); flips++ {
+	for f.Stats().Moves < int64(n) && time.Now().Before(deadline) {
 		before := f.Stats().Moves
 		f.Arm("still")
 		f.until(func(s Stats) bool { return s.Moves > before })
 		f.Lift("still")
 		f.until(func(s Stats) bool { return s.InChain == 0 })
-		if time.Now().After(deadline) {
-			t.Fatalf("only %d moves after %d flips", f.Stats().Moves, flips)
-		}
 	}
 	close(stop)
-	streams.Wait()
+	streams.Wait() // the connections must end by themselves: a test that gives up would cut them
+	assert.GreaterOrEqual(t, f.Stats().Moves, int64(n), "moves in five minutes")
 }
 
 // TestPassesKeepsWhatTheGateHolds: what was read before the gate brought the fault on must meet it, also out of a pipe.
@@ -81,26 +79,53 @@ func TestPassesKeepsWhatTheGateHolds(t *testing.T) {
 	assert.Equal(t, big, got)
 }
 
+// window is how many bytes are on their way at the most: enough to be always under way, and little enough to leave a chain quickly.
+const window = 256 << 10
+
 // exchangeUntil sends random bytes in random chunks and compares what the echo server answers.
 func exchangeUntil(t *testing.T, c *net.TCPConn, seed uint64, stop <-chan struct{}) {
 	sent, got := sha256.New(), sha256.New()
+	back := &tally{came: make(chan struct{}, 1)}
 	var reading sync.WaitGroup
-	var back int64
-	reading.Go(func() { back, _ = io.Copy(got, c) })
-	there := sendUntil(t, c, rand.New(rand.NewPCG(seed, 3)), sent, stop)
+	reading.Go(func() {
+		_, err := io.Copy(io.MultiWriter(got, back), c)
+		assert.NoError(t, err)
+		close(back.came)
+	})
+	there := sendUntil(t, c, rand.New(rand.NewPCG(seed, 3)), sent, back, stop)
 	assert.NoError(t, c.CloseWrite())
 	reading.Wait()
-	assert.Equal(t, there, back)
+	assert.Equal(t, there, back.n.Load())
 	assert.Equal(t, sent.Sum(nil), got.Sum(nil), "after %d bytes", there)
 }
 
-func sendUntil(t *testing.T, c io.Writer, r *rand.Rand, h hash.Hash, stop <-chan struct{}) (n int64) {
+// tally counts what came back, and tells.
+type tally struct {
+	n    atomic.Int64
+	came chan struct{}
+}
+
+func (b *tally) Write(p []byte) (int, error) {
+	b.n.Add(int64(len(p)))
+	select {
+	case b.came <- struct{}{}:
+	default:
+	}
+	return len(p), nil
+}
+
+func sendUntil(t *testing.T, c io.Writer, r *rand.Rand, h hash.Hash, back *tally, stop <-chan struct{}) (n int64) {
 	var key [32]byte
 	for i := range key {
 		key[i] = byte(r.Uint32())
 	}
 	stream := rand.NewChaCha8(key)
 	for {
+		for n-back.n.Load() > window {
+			if _, ok := <-back.came; !ok {
+				return n
+			}
+		}
 		select {
 		case <-stop:
 			return n
@@ -123,7 +148,7 @@ func sendUntil(t *testing.T, c io.Writer, r *rand.Rand, h hash.Hash, stop <-chan
 
 // until waits a moment for something that nobody tells.
 func (f *fixture) until(is func(Stats) bool) {
-	for range 20 {
+	for range 2000 {
 		if is(f.Stats()) {
 			return
 		}
