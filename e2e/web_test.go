@@ -22,7 +22,7 @@ import (
 	"github.com/chaos-startup/chaos/internal/proxy"
 )
 
-// beforeWeb starts a proxy beforeWeb a real server, with one dormant fault of the id f. bites gets what the fault says of its bites.
+// beforeWeb starts a proxy before a real server, with one dormant fault of the id f. bites gets what the fault says of its bites.
 func beforeWeb(t *testing.T, upstream, kind string, value any) (p *proxy.Proxy, bites chan string) {
 	t.Helper()
 	fault, problems := faults.Parse(kind, value)
@@ -141,12 +141,12 @@ func TestHTTPErrorOnLiveConnections(t *testing.T) {
 		assert.Same(t, first, b.used, "kept alive under the fault")
 		bittenWeb(t, bites, "answered GET /v1 with 503")
 
-		beforeWeb := served.Load()
+		earlier := served.Load()
 		p.Lift("f")
 		got, _ = b.do(t, "POST", "/", "hello")
 		assert.Equal(t, "200 OK POST of 5 bytes", got)
 		assert.Same(t, first, b.used, "the same connection works again")
-		assert.Equal(t, beforeWeb+1, served.Load())
+		assert.Equal(t, earlier+1, served.Load())
 	}
 	assert.EqualValues(t, 4, served.Load(), "nothing reached the server while the fault was on")
 }

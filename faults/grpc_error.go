@@ -22,7 +22,7 @@ func grpcError() Kind {
 			"connections, and never reach the dependency; other calls, and those that began before, go on, and after the lift the same connections work again. HTTP/2 itself " +
 			"(settings, pings, windows) is the real server's; with the first withheld call the client is asked to compress headers without a memory, because the server's " +
 			"would miss something. If the lift comes before the client has agreed, or while a withheld call is still sending, the connection gets a GOAWAY: the next " +
-			"calls go over a new one. A connection whose beginning was not seen is closed, so that the client comes back. TLS, gRPC-Web and HTTP/1 pass untouched.",
+			"calls go over a new one. A connection whose beginning was not seen is closed, so that the client comes back. TLS without `tls`, gRPC-Web and HTTP/1 pass untouched.",
 		Client:    "The status code with its message, in grpc-go `rpc error: code = Unavailable desc = MESSAGE`. No error of the transport.",
 		Example:   "{on: auth, during: services, fault: {grpc_error: UNAUTHENTICATED}}",
 		Protocols: []string{"grpc"},
@@ -30,9 +30,12 @@ func grpcError() Kind {
 			{Name: "code", Type: TypeEnum, Default: "UNAVAILABLE", Enum: grpcCodes[1:], Doc: "The status code, by its name."},
 			{Name: "message", Type: TypeString, Default: "", Doc: "The status message, 1024 bytes at most; it is percent-encoded on the wire."},
 			{Name: "method", Type: TypeString, Default: "", Doc: "A regular expression: only calls whose path (/package.Service/Method) matches; empty: all."},
+			tlsParam(),
 		},
 		Behave: func(s Spec) Behaviour {
-			return Behaviour{Converse: func(_ *rand.Rand, whole bool) Conversation { return newGRPCTalk(s, whole) }}
+			return Behaviour{Converse: func(_ *rand.Rand, whole bool) Conversation {
+				return orUnderTLS(s, whole, "h2", func(whole bool) Conversation { return newGRPCTalk(s, whole) })
+			}}
 		},
 		check: func(s Spec) []Problem {
 			problems := badExpression(s, "method")

@@ -20,6 +20,7 @@ import (
 type grpcTalk struct {
 	code   string
 	method *regexp.Regexp
+	inTLS  bool   // the lift ends the connection in any case
 	status []byte // the answer's header block
 
 	talk    Talk // nil between two runs
@@ -62,7 +63,7 @@ type unanswered struct {
 
 func newGRPCTalk(s Spec, whole bool) *grpcTalk {
 	return &grpcTalk{
-		code: s.Text("code"), method: expression(s.Text("method")), status: literally(grpcStatus(s.Text("code"), s.Text("message"))),
+		code: s.Text("code"), method: expression(s.Text("method")), inTLS: s.Bool("tls"), status: literally(grpcStatus(s.Text("code"), s.Text("message"))),
 		blind: !whole, live: map[uint32]sides{}, ours: map[uint32]bool{}, up: upFrames{memory: newH2Block()},
 	}
 }
@@ -329,7 +330,7 @@ func (g *grpcTalk) end() {
 		return
 	}
 	g.answer()
-	if g.even() && !g.up.drop {
+	if g.even() && !g.up.drop && !g.inTLS {
 		g.pass(Upstream, g.up.release())
 		g.pass(Downstream, g.held)
 		g.through, g.held = g.through || len(g.held) > 0, nil
@@ -341,7 +342,7 @@ func (g *grpcTalk) end() {
 		_ = http2.NewFramer(&out, nil).WriteGoAway(g.last, http2.ErrCodeNo, nil)
 		g.pass(Downstream, out.Bytes())
 	}
-	if !boundary || len(g.live) == 0 || !g.up.rests() {
+	if !boundary || g.inTLS || len(g.live) == 0 || !g.up.rests() {
 		g.close()
 		return
 	}

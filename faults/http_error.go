@@ -20,7 +20,7 @@ func httpError() Kind {
 		Doc: "An API or a gateway that is up and says no: overloaded (503, 429), broken (500, 502), a wrong token (401, 403). Requests are answered by the fault, " +
 			"on new and on open keep-alive connections, and never reach the dependency; after the lift the same connections work again. Answers keep their " +
 			"order, a request whose head had begun to pass when the fault came on still passes, and a request body is read before the answer up to 256 KiB; beyond, " +
-			"and with Expect: 100-continue, the answer closes the connection. HTTP/2 (also without TLS), TLS and what follows an upgrade pass untouched. Where the " +
+			"and with Expect: 100-continue, the answer closes the connection. HTTP/2, TLS without `tls`, and what follows an upgrade pass untouched. Where the " +
 			"beginning of a connection was not seen, its requests are found at the first chunk that begins with a request line.",
 		Client: "The status, with Date, Content-Type, Content-Length, Connection and the body; Retry-After if asked. No error of the transport, unless `cut` is used " +
 			"(net/http: `unexpected EOF`; curl: exit 18, `transfer closed with N bytes remaining to read`; node: `aborted`, fetch: `terminated`) or `slow_headers` exceeds the " +
@@ -38,14 +38,17 @@ func httpError() Kind {
 				Doc: "The time between two lines of the answer's head: it dribbles."},
 			{Name: "cut", Type: TypeInt, Default: whole, Min: whole, Max: int64(1 << 30), Unit: "bytes",
 				Doc: "So many bytes of the body come, then the connection is closed, although Content-Length promised more; -1: the whole body."},
+			tlsParam(),
 		},
 		Behave: func(s Spec) Behaviour {
 			return Behaviour{Converse: func(_ *rand.Rand, whole bool) Conversation {
-				a, t := newHTTPAnswer(s), newHTTPTalk(whole)
-				path := expression(s.Text("path"))
-				t.mine = func(h head) bool { return path.MatchString(h.target) }
-				t.say = a.say
-				return t
+				return orUnderTLS(s, whole, "http/1.1", func(whole bool) Conversation {
+					a, t := newHTTPAnswer(s), newHTTPTalk(whole)
+					path := expression(s.Text("path"))
+					t.mine = func(h head) bool { return path.MatchString(h.target) }
+					t.say = a.say
+					return t
+				})
 			}}
 		},
 		check: checkHTTPError,

@@ -15,7 +15,7 @@ func websocketError() Kind {
 		Doc: "A WebSocket server that restarts (1012), fails inside (1011), is overloaded (1013) or does not accept the user (1008), or that refuses the upgrade " +
 			"(`refuse`). Without `refuse` the upgrade goes through to the real server; behind its 101, and on WebSockets that are open, at once or at the end of the frame " +
 			"that is on its way, the service gets a Close frame, and the connection ends when it has answered with its own, or after 1 s. The server sees the connection end " +
-			"without a Close frame. With `refuse` open WebSockets go on. Other requests pass untouched, and so do TLS and WebSockets over HTTP/2; a WebSocket whose upgrade was " +
+			"without a Close frame. With `refuse` open WebSockets go on. Other requests pass untouched, and so do TLS without `tls` and WebSockets over HTTP/2; a WebSocket whose upgrade was " +
 			"not seen goes on.",
 		Client: "The upgrade works and the next read fails with the close code and its reason (coder/websocket: `received close frame: status = StatusInternalError and reason = ...`; " +
 			"browsers and node: a close event with that code, wasClean). With `refuse` the upgrade fails (coder/websocket: `expected handshake response status code 101 but got 503`; " +
@@ -29,9 +29,12 @@ func websocketError() Kind {
 			{Name: "refuse", Type: TypeInt, Default: int64(0), Min: int64(0), Max: int64(599), Unit: "HTTP status",
 				Doc: "The upgrade is refused with this status, from 200; 0: it is not."},
 			{Name: "path", Type: TypeString, Default: "", Doc: "A regular expression: only upgrades whose target (path and query) matches; empty: all."},
+			tlsParam(),
 		},
 		Behave: func(s Spec) Behaviour {
-			return Behaviour{Converse: func(_ *rand.Rand, whole bool) Conversation { return newWSTalk(s, whole) }}
+			return Behaviour{Converse: func(_ *rand.Rand, whole bool) Conversation {
+				return orUnderTLS(s, whole, "http/1.1", func(whole bool) Conversation { return newWSTalk(s, whole) })
+			}}
 		},
 		check: checkWebSocketError,
 	}
