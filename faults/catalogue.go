@@ -45,6 +45,8 @@ func Builtin() []Kind {
 		dns(),
 		tlsFailure(),
 		redisError(),
+		natsError(),
+		amqpError(),
 		httpError(),
 		grpcError(),
 		websocketError(),

@@ -119,10 +119,10 @@ func (s *redisSession) release(answer string) {
 func (s *redisSession) broken() {
 	s.release("")
 	s.up, s.down, s.queue = redisBlind, redisBlind, nil
+	s.emit(Upstream, s.held)
+	s.held = nil
 	if s.waiting {
 		s.waiting = false
-		s.emit(Upstream, s.held)
-		s.held = nil
 		s.later()
 	}
 }
