@@ -21,8 +21,8 @@ import (
 	"github.com/chaos-startup/chaos/internal/toxiapi"
 )
 
-// lines is a dependency that answers every line with itself until the test ends.
-func lines(t *testing.T) string {
+// repeater is a dependency that answers every line with itself until the test ends.
+func repeater(t *testing.T) string {
 	t.Helper()
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -42,8 +42,8 @@ func lines(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// says sends a line and returns what comes back, or the error.
-func says(t *testing.T, address, text string) (string, error) {
+// sayTo sends a line and returns what comes back, or the error.
+func sayTo(t *testing.T, address, text string) (string, error) {
 	t.Helper()
 	c, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", address)
 	if err != nil {
@@ -95,7 +95,7 @@ func TestToxiproxyCLI(t *testing.T) {
 				assert.Equal(t, code, got, "%q: %s", args, out)
 				assert.Regexp(t, says, out, "%q", args)
 			}
-			up, listen := lines(t), freeAddress(t)
+			up, listen := repeater(t), freeAddress(t)
 			run(0, `^Created new proxy echo\n$`, "create", "--listen", listen, "--upstream", up, "echo")
 			run(1, `HTTP 409: proxy already exists`, "create", "--listen", listen, "--upstream", up, "echo")
 			run(0, `^echo\t`+listen+`\t`+up+`\tenabled\t0\n$`, "list")
@@ -109,10 +109,10 @@ func TestToxiproxyCLI(t *testing.T) {
 			run(0, `flap_upstream\ttype=flap\tstream=upstream\ttoxicity=1\.00\tattributes=\[\tdown=200ms\tup=1s\t\]`, "inspect", "echo")
 			run(0, `^Removed toxic`, "toxic", "remove", "-n", "flap_upstream", "echo")
 			run(0, `now .*disabled`, "toggle", "echo")
-			_, err := says(t, listen, "hello")
+			_, err := sayTo(t, listen, "hello")
 			assert.True(t, errors.Is(err, syscall.ECONNREFUSED), "%v", err)
 			run(0, `now .*enabled`, "toggle", "echo")
-			back, err := says(t, listen, "hello")
+			back, err := sayTo(t, listen, "hello")
 			assert.NoError(t, err)
 			assert.Equal(t, "hello\n", back)
 			run(0, `^Deleted proxy echo`, "delete", "echo")
@@ -124,7 +124,7 @@ func TestToxiproxyCLI(t *testing.T) {
 // TestToxiproxyGoClient drives the faults of the catalogue by Toxiproxy's Go client; its own tests are in TestToxiproxysOwnSuite.
 func TestToxiproxyGoClient(t *testing.T) {
 	client := toxiproxy.NewClient(serveAPI(t, toxiapi.Options{Listen: "127.0.0.1:0"}))
-	proxy, err := client.CreateProxy("echo", "127.0.0.1:0", lines(t))
+	proxy, err := client.CreateProxy("echo", "127.0.0.1:0", repeater(t))
 	require.NoError(t, err)
 	for _, c := range []struct {
 		kind string
@@ -132,10 +132,10 @@ func TestToxiproxyGoClient(t *testing.T) {
 	}{{"refuse", syscall.ECONNREFUSED}, {"cut", syscall.ECONNREFUSED}, {"accept_close", io.EOF}, {"reset_peer", syscall.ECONNRESET}} {
 		_, err := proxy.AddToxic("", c.kind, "", 1, nil)
 		require.NoError(t, err, c.kind)
-		_, err = says(t, proxy.Listen, "hello")
+		_, err = sayTo(t, proxy.Listen, "hello")
 		assert.True(t, errors.Is(err, c.met) || c.met == io.EOF && errors.Is(err, syscall.ECONNRESET), "%s: %v", c.kind, err)
 		require.NoError(t, client.ResetState())
-		_, err = says(t, proxy.Listen, "hello")
+		_, err = sayTo(t, proxy.Listen, "hello")
 		assert.NoError(t, err, "after %s", c.kind)
 	}
 	_, err = proxy.AddToxic("", "refuse", "", 1, toxiproxy.Attributes{"errno": "ETIMEDOUT"})
@@ -168,7 +168,7 @@ func TestToxiproxyNodeClient(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "client.js"), script, 0o600))
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "node", "client.js", serveAPI(t, toxiapi.Options{Listen: "127.0.0.1:0"}), lines(t))
+	cmd := exec.CommandContext(ctx, "node", "client.js", serveAPI(t, toxiapi.Options{Listen: "127.0.0.1:0"}), repeater(t))
 	cmd.Dir = dir
 	text, err := cmd.CombinedOutput()
 	require.NoError(t, err, string(text))
