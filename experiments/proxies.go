@@ -42,6 +42,10 @@ func LoadProxies(path string, o Options, checks ProxyChecks) ([]Proxy, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read proxies: %w", err)
 	}
+	return loadProxies(path, data, o, checks)
+}
+
+func loadProxies(path string, data []byte, o Options, checks ProxyChecks) ([]Proxy, error) {
 	if json.Valid(data) {
 		data = bytes.ReplaceAll(data, []byte("\t"), []byte(" ")) // JSON may be indented with tabs, and has none elsewhere; YAML may not
 	}

@@ -76,6 +76,10 @@ func (f *late) Run(link Link) {
 			last = due
 		}
 		lifted := !link.Wait(last)
+		c.At = last // another latency behind this one adds to it
+		if lifted {
+			c.At = time.Now()
+		}
 		link.Pass(c)
 		if lifted {
 			return

@@ -254,3 +254,16 @@ func TestToxicityZeroHitsNobody(t *testing.T) {
 	_, err = dial(t, listen).says("two")
 	assert.NoError(t, err)
 }
+
+// TestLatenciesAddUp: each counts from when the one before let the bytes go.
+func TestLatenciesAddUp(t *testing.T) {
+	_, url := serve(t, Options{})
+	c := dial(t, newProxy(t, url, "a"))
+	for _, name := range []string{"one", "two", "three"} {
+		add(t, url, `{"type":"latency","name":"`+name+`","attributes":{"latency":100}}`)
+	}
+	start := time.Now()
+	_, err := c.says("hello")
+	require.NoError(t, err)
+	assert.GreaterOrEqual(t, time.Since(start), 300*time.Millisecond)
+}
