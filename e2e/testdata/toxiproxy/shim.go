@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -69,7 +70,7 @@ type Proxy struct {
 }
 
 func NewProxy(_ *ApiServer, name, listen, upstream string) *Proxy {
-	p := &Proxy{Name: fmt.Sprintf("%s-%d", name, count.Add(1)), Listen: listen, Upstream: upstream}
+	p := &Proxy{Name: fmt.Sprintf("%s-%d-%d", name, os.Getpid(), count.Add(1)), Listen: listen, Upstream: upstream}
 	p.Toxics = &ToxicCollection{p}
 	return p
 }
