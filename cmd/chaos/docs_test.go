@@ -118,7 +118,7 @@ func exitCodesDoc() string {
 	}
 	b.WriteString(`
 When several hold, the first of these counts: an interruption (130, 143), a violation (1), a harness error (4), something
-inconclusive (3). A part of ` + "`--shard i/n`" + ` that has no trials ends with 0, as other parts have them.
+inconclusive (3). ` + "`chaos proxy`" + ` ends with 2, 4, 130 or 143. A part of ` + "`--shard i/n`" + ` that has no trials ends with 0, as other parts have them.
 
 In CI, 1 is a finding about the service; 3 and 4 are about the experiments and the machine:
 

@@ -139,3 +139,19 @@ func TestProxyNeedsItsPorts(t *testing.T) {
 	assert.Empty(t, l.out.String())
 	l.requireClean()
 }
+
+// TestProxyDoc: the file in docs/proxy.md is one that is taken.
+func TestProxyDoc(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "proxy.md"))
+	require.NoError(t, err)
+	_, rest, found := strings.Cut(string(text), "```yaml\n")
+	require.True(t, found)
+	file, _, _ := strings.Cut(rest, "```")
+	path := filepath.Join(t.TempDir(), "proxies.yaml")
+	require.NoError(t, os.WriteFile(path, []byte(file), 0o600))
+	f := proxyFlags{config: path}
+	list, err := f.load(deps{env: os.LookupEnv})
+	require.NoError(t, err)
+	require.Len(t, list, 1)
+	assert.Len(t, list[0].Toxics, 2)
+}
