@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -62,8 +61,7 @@ func before(t *testing.T, upstream, kind string, value any) *proxy.Proxy {
 // pgSession is a session in bytes.
 type pgSession struct {
 	net.Conn
-	t   *testing.T
-	got bytes.Buffer
+	t *testing.T
 }
 
 func session(t *testing.T, addr, user, database string) *pgSession {

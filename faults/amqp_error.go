@@ -138,7 +138,7 @@ func amqpCapable(properties []byte, path ...string) bool {
 		}
 		value := r.value(kind[0])
 		switch {
-		case name != path[0]:
+		case name != path[0]: // #nosec G602 -- callers give at least one
 		case kind[0] == 'F' && len(path) > 1:
 			return amqpCapable(value, path[1:]...)
 		case kind[0] == 't' && len(path) == 1:

@@ -50,12 +50,12 @@ var mysqlErrors = map[string]mysqlErr{
 
 // packet returns the ERR packet.
 func (e mysqlErr) packet(sequence byte, message string) []byte {
-	body := []byte{0xff, byte(e.code), byte(e.code >> 8)}
+	body := []byte{0xff, byte(e.code), byte(e.code >> 8)} // #nosec G115 -- little endian
 	if e.state != "" {
 		body = append(append(body, '#'), e.state...)
 	}
 	body = append(body, message...)
-	return append([]byte{byte(len(body)), byte(len(body) >> 8), byte(len(body) >> 16), sequence}, body...)
+	return append([]byte{byte(len(body)), byte(len(body) >> 8), byte(len(body) >> 16), sequence}, body...) // #nosec G115 -- little endian
 }
 
 // mysqlConversation is mysql_error on one connection.
@@ -66,7 +66,6 @@ type mysqlConversation struct {
 	up    []byte // the login, as far as it came
 	sent  bool   // part of the greeting is with the client already
 	greet bool   // the whole of it is
-	lost  bool   // part of the login is with the server already
 }
 
 // mysqlMost is the longest greeting or login that is waited for.

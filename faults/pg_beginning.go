@@ -92,7 +92,7 @@ func (c *pgConversation) askPassword() {
 func (b *pgBeginning) text(n int) string {
 	raw := make([]byte, n)
 	for i := range raw {
-		raw[i] = byte(b.random.UintN(256))
+		raw[i] = byte(b.random.UintN(256)) // #nosec G115 -- below 256
 	}
 	return base64.StdEncoding.EncodeToString(raw)
 }

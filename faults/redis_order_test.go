@@ -15,7 +15,6 @@ import (
 // redisModel is a server that knows ECHO, SET, BIG, MULTI and EXEC.
 type redisModel struct {
 	in      respRequest
-	words   [][]byte
 	multi   bool
 	failed  bool
 	queued  int

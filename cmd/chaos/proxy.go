@@ -18,8 +18,8 @@ import (
 )
 
 const (
-	proxyAddress = "127.0.0.1:8474" // Toxiproxy's
-	tokenEnv     = "CHAOS_PROXY_TOKEN"
+	proxyAddress = "127.0.0.1:8474"    // Toxiproxy's
+	tokenEnv     = "CHAOS_PROXY_TOKEN" // #nosec G101 -- the name of a variable
 )
 
 // proxyFlags are the flags of proxy.

@@ -131,16 +131,16 @@ func (s *talkStage) Pipe(*toxics.ToxicStub) {
 	}
 }
 
-func (c *conversation) run(t *exchange) {
-	c.mu.Lock()
-	c.running = true
-	c.mu.Unlock()
+func (t *conversation) run(x *exchange) {
+	t.mu.Lock()
+	t.running = true
+	t.mu.Unlock()
 	defer func() {
-		c.mu.Lock()
-		c.running = false
-		c.mu.Unlock()
+		t.mu.Lock()
+		t.running = false
+		t.mu.Unlock()
 	}()
-	c.Run(t)
+	t.Run(x)
 }
 
 // mostWaiting is how many bytes may wait for a side that does not read before the other is not read any more.

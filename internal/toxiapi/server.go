@@ -104,7 +104,7 @@ func (s *Server) Serve(ctx context.Context) error {
 		err = errors.Join(err, h.Close())
 	}
 	if err == nil {
-		<-ended
+		_ = <-ended // that it was shut down
 	}
 	return errors.Join(err, s.all.close(ctx))
 }
