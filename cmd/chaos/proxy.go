@@ -19,7 +19,7 @@ import (
 
 const (
 	proxyAddress = "127.0.0.1:8474"    // Toxiproxy's
-	tokenEnv     = "CHAOS_PROXY_TOKEN" // #nosec G101 -- the name of a variable
+	tokenEnv     = "CHAOS_PROXY_TOKEN" // #nosec G101 -- a name, no token
 )
 
 // proxyFlags are the flags of proxy.

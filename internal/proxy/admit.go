@@ -202,6 +202,7 @@ func (c *conn) connect() {
 		}
 		return
 	}
+	c.p.mu.Lock() // whoever arms a fault meanwhile looks for the halves under it
 	c.mu.Lock()
 	c.server = server.(*net.TCPConn)
 	over := c.over
@@ -209,6 +210,7 @@ func (c *conn) connect() {
 		c.pair()
 	}
 	c.mu.Unlock()
+	c.p.mu.Unlock()
 	if !over {
 		c.pump()
 	}

@@ -97,16 +97,25 @@ func (s *Server) Serve(ctx context.Context) error {
 	case err = <-ended:
 		err = fmt.Errorf("serve the API: %w", err)
 	case <-ctx.Done():
+		err = s.shutdown(context.WithoutCancel(ctx), h, ended)
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closing)
 	defer cancel()
-	if late := h.Shutdown(ctx); late != nil {
-		err = errors.Join(err, h.Close())
-	}
-	if err == nil {
-		_ = <-ended // that it was shut down
-	}
 	return errors.Join(err, s.all.close(ctx))
+}
+
+// shutdown answers what is under way, for a while, and waits for the end of serving.
+func (s *Server) shutdown(ctx context.Context, h *http.Server, ended <-chan error) error {
+	ctx, cancel := context.WithTimeout(ctx, closing)
+	defer cancel()
+	err := h.Shutdown(ctx)
+	if err != nil {
+		err = h.Close() // a request that does not end: its client has had its time
+	}
+	if serving := <-ended; !errors.Is(serving, http.ErrServerClosed) {
+		err = errors.Join(err, fmt.Errorf("serve the API: %w", serving))
+	}
+	return err
 }
 
 // logged tells Options.Log of every request.

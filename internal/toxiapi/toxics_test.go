@@ -30,7 +30,7 @@ func TestWrongToxicsAreRefused(t *testing.T) {
 	_, url := serve(t, Options{})
 	newProxy(t, url, "a")
 	for body, says := range map[string]string{
-		`{"type":"latncy"}`:                                                    `invalid toxic type: there is no toxic \"latncy\"; known are accept_close, bandwidth, `,
+		`{"type":"latncy"}`:                                                    `invalid toxic type: there is no toxic \"latncy\"; known are accept_close, `,
 		`{}`:                                                                   `invalid toxic type`,
 		`{"type":"latency","toxicity":7}`:                                      `toxicity must be from 0 to 1, got 7`,
 		`{"type":"latency","toxicity":-1}`:                                     `toxicity must be from 0 to 1, got -1`,
