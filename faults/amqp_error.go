@@ -17,7 +17,7 @@ func amqpError() Kind {
 			"such virtual host (set `message` for a connection limit or missing permission). 541 INTERNAL_ERROR, the virtual host is down. Open connections go on in " +
 			"these three. 320 CONNECTION_FORCED, the broker is shut down: open connections are closed between two frames, and new ones as soon as they are open. " +
 			"A connection under TLS and one of AMQP 1.0 pass untouched.",
-		Client: "connection.close with the code, and the end of the connection. amqp091-go: `Exception (403) Reason: \"username or password not allowed\"`, " +
+		Client: "connection.close with the code, and the end of the connection. amqp091-go: `Exception (403) Reason: \"username or password not allowed\"` (after the three seconds), " +
 			"`Exception (530) Reason: \"NOT_ALLOWED - vhost / not found\"`; NotifyClose gets the 320 of an open connection.",
 		Example:   "{on: rabbitmq, during: services, fault: {amqp_error: 530}}",
 		Protocols: []string{"amqp"},

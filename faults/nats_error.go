@@ -15,7 +15,7 @@ func natsError() Kind {
 			"Connections Exceeded and Secure Connection - TLS Required are the answer to CONNECT; Maximum Connections Exceeded comes right behind the server's " +
 			"INFO; open connections go on. User Authentication Expired, User Authentication Revoked, Account Authentication Expired, Stale Connection " +
 			"and Slow Consumer strike open connections, between two messages: whose credentials have expired meets an Authorization Violation when it " +
-			"connects again, and the others are told as soon as they are connected. (The servers of today close a slow consumer without a word.) The " +
+			"connects again, and the others are told as soon as they are connected. (The servers of today close a slow consumer, and a client that does not begin with TLS, without a word.) The " +
 			"server's own INFO passes. A connection under TLS passes untouched.",
 		Client:    "-ERR and the end of the connection. nats.go: `nats: Authorization Violation` from Connect; open connections get `nats: stale connection` and connect again.",
 		Example:   "{on: nats, during: services, fault: {nats_error: Authorization Violation}}",

@@ -19,8 +19,9 @@ func redisError() Kind {
 			"Exactly the commands that a real server refuses in that state are refused, on new and on open connections, in their order and inside of " +
 			"MULTI; all others pass. The state is the server's: when the fault is lifted, the same connections work again. A connection under TLS, one " +
 			"that runs MONITOR, and one that replicates pass untouched.",
-		Client: "The server's own error as the answer to a command, for example `LOADING Redis is loading the dataset in memory`. go-redis returns it as it " +
-			"is, after its own retries for LOADING, READONLY, MASTERDOWN, CLUSTERDOWN and MAXCLIENTS.",
+		Client: "The server's own error as the answer to a command: go-redis returns `LOADING Redis is loading the dataset in memory` as it is, after its own " +
+			"retries for LOADING, READONLY, MASTERDOWN, NOREPLICAS, CLUSTERDOWN and MAXCLIENTS; redis-cli prints it. With MAXCLIENTS and DENIED go-redis often " +
+			"knows no more than `EOF`, as with a real server.",
 		Example:   "{on: redis, during: cache, for: 5s, fault: {redis_error: LOADING}}",
 		Protocols: []string{"redis"},
 		Params: []Param{
