@@ -11,7 +11,7 @@ VULN = golang.org/x/vuln/cmd/govulncheck@v1.1.4
 
 test: install ## install the servers that the tests use, then run every test
 	$(GO) build $(PKGS)
-	CHAOS_REQUIRE_SERVERS=1 $(GO) test -p 1 $(PKGS)
+	CHAOS_REQUIRE_SERVERS=1 $(GO) test -p 1 -timeout 20m $(PKGS)
 
 install: ## PostgreSQL, Redis and ClickHouse, if they are not there
 	sh tools/install-servers.sh
@@ -27,7 +27,7 @@ lint: ## golangci-lint with staticcheck and gosec
 
 race: ## every test again under the race detector
 	$(GO) build -race $(PKGS)
-	CHAOS_REQUIRE_SERVERS=1 $(GO) test -race -p 1 $(PKGS)
+	CHAOS_REQUIRE_SERVERS=1 $(GO) test -race -p 1 -timeout 30m $(PKGS)
 
 archtest: ## import rules, package comments, file sizes
 	$(GO) test -count=1 ./internal/archtest

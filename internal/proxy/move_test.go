@@ -22,9 +22,9 @@ const moves = 10_000
 // TestEveryByteOnceThroughTenThousandMoves moves connections into the chain and back while random bytes flow in both directions, and compares
 // hashes. What moves them is a fault that changes nothing: whatever differs is the move's.
 func TestEveryByteOnceThroughTenThousandMoves(t *testing.T) {
-	n := moves
+	n := moves / slowdown
 	if testing.Short() {
-		n = 500
+		n = 500 / slowdown
 	}
 	f := start(t, Config{Injections: []Injection{
 		{ID: "still", Fault: spec(t, "latency", map[string]any{"delay": 0, "direction": "both"})},
