@@ -1,9 +1,9 @@
-// Package proxy puts a proxy before one dependency: it accepts and dials itself, and lets every connection's bytes pass a
-// chain of Toxiproxy's toxics of its own.
+// Package proxy puts a proxy before one dependency: it accepts and dials itself, copies in the kernel while no fault treats a connection's
+// bytes, and lets them pass a chain of Toxiproxy's toxics while one does.
 //
-// All faults of a proxy are in the chains from the start, dormant; Arm and Lift only flip them, so that nothing is
-// added while bytes flow (AddToxic waits for running toxics) and a chunk that passed the gate while a fault was on meets it. Toxiproxy's own
-// Proxy.Start is not used: it dials in the accept loop without a timeout, accepts while the upstream is down, and ends for good on EMFILE.
+// Toxiproxy's own Proxy and ToxicLink are not used: the one dials in the accept loop without a timeout, accepts while the upstream is down and ends for
+// good on EMFILE; the other waits for running toxics when one is added, and releases what they hold. Faults are put in dormant and flipped by Arm and
+// Lift, so that a chunk that passed the gate while a fault was on meets it.
 //
-// It knows no kinds of fault, no phases and no verdicts. It is the only package that imports Toxiproxy.
+// It knows no kinds of fault, no phases and no verdicts. Except for the tests of Toxiproxy's API it is the only package that imports Toxiproxy.
 package proxy
