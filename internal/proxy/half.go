@@ -234,6 +234,6 @@ func (c *conn) recovered() {
 	}
 }
 
-// again says whether a system call was only interrupted, or would have to wait.
+// interrupted and wouldWait say that a system call did nothing yet: it is to be made again, at once or when the socket is ready.
 func interrupted(err error) bool { return errors.Is(err, syscall.EINTR) }
 func wouldWait(err error) bool   { return errors.Is(err, syscall.EAGAIN) }
