@@ -128,24 +128,26 @@ func (r *amqpReader) number(size int) int {
 func (r *amqpReader) short() string { return string(r.take(r.number(1))) }
 func (r *amqpReader) long() []byte  { return r.take(r.number(4)) }
 
-// amqpCapable looks for a switch of the client's capabilities in the table of its properties.
-func amqpCapable(properties []byte, path ...string) bool {
-	for r := (amqpReader{data: properties}); len(r.data) > 0; {
-		name := r.short()
-		kind := r.take(1)
-		if r.bad {
-			return false
-		}
-		value := r.value(kind[0])
-		switch {
-		case name != path[0]: // #nosec G602 -- callers give at least one
-		case kind[0] == 'F' && len(path) > 1:
-			return amqpCapable(value, path[1:]...)
-		case kind[0] == 't' && len(path) == 1:
-			return len(value) == 1 && value[0] != 0
+// amqpCapable looks for a switch in the table of capabilities of a client's properties.
+func amqpCapable(properties []byte, name string) bool {
+	kind, capabilities := amqpLookup(properties, "capabilities")
+	if kind != 'F' {
+		return false
+	}
+	kind, on := amqpLookup(capabilities, name)
+	return kind == 't' && len(on) == 1 && on[0] != 0
+}
+
+// amqpLookup finds an entry of a table; 0: there is none.
+func amqpLookup(table []byte, name string) (kind byte, value []byte) {
+	for r := (amqpReader{data: table}); len(r.data) > 0; {
+		found, kind := r.short(), r.number(1)
+		value := r.value(byte(kind)) // #nosec G115 -- one byte was read
+		if !r.bad && found == name {
+			return byte(kind), value // #nosec G115 -- one byte was read
 		}
 	}
-	return false
+	return 0, nil
 }
 
 // value takes a value of a table.
@@ -173,7 +175,7 @@ func (r *amqpReader) value(kind byte) []byte {
 // startOK reads how the client logs in.
 func (h *amqpHello) startOK(arguments []byte) {
 	r := amqpReader{data: arguments}
-	h.told = amqpCapable(r.long(), "capabilities", "authentication_failure_close")
+	h.told = amqpCapable(r.long(), "authentication_failure_close")
 	h.mechanism = r.short()
 	if parts := strings.Split(string(r.long()), "\x00"); h.mechanism == "PLAIN" && len(parts) == 3 {
 		h.user = parts[1]
