@@ -4,7 +4,10 @@ import (
 	"fmt"
 	"net/netip"
 	"regexp"
+	"slices"
 	"strings"
+
+	"github.com/chaos-startup/chaos/faults"
 )
 
 // hostName is a name as DNS has it; services are known to use underscores as well.
@@ -46,6 +49,20 @@ func (l *loader) resolvable(d *decoder, at string, in *Injection) {
 		if dep.Name == in.On && len(dep.Names) == 0 {
 			d.add(d.at(at+".fault"), fmt.Sprintf("`%s` is about the names of `%s`, and it has none", in.Fault.Kind, in.On), "`names` of that dependency",
 				fmt.Sprintf("add under dependencies.%s the host names that the service looks up, such as names: [%s.internal]", in.On, in.On))
+		}
+	}
+}
+
+// speakable refuses a fault that speaks on a dependency that is said to speak something else: it would never bite.
+func (l *loader) speakable(d *decoder, at string, in *Injection) {
+	kind, ok := faults.Lookup(in.Fault.Kind)
+	if !ok || kind.Protocols == nil {
+		return
+	}
+	for _, dep := range l.f.Dependencies {
+		if dep.Name == in.On && dep.Protocol != "tcp" && !slices.Contains(kind.Protocols, dep.Protocol) {
+			d.add(d.at(at+".fault"), fmt.Sprintf("`%s` does not speak %s, which is the protocol of `%s`", kind.Name, dep.Protocol, in.On),
+				"a dependency whose protocol is "+strings.Join(kind.Protocols, " or "), "")
 		}
 	}
 }

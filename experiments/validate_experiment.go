@@ -32,6 +32,7 @@ func (l *loader) validateExperiment(d *decoder, at string, e *Experiment) {
 func (l *loader) validateInjection(d *decoder, at string, in *Injection) {
 	l.knownDependency(d, at+".on", in.On)
 	l.resolvable(d, at, in)
+	l.speakable(d, at, in)
 	if d.has(at+".toxicity") && in.Toxicity == 0 {
 		d.addFirst(d.at(at+".toxicity"), "a toxicity of 0 touches nothing", "a share above 0, up to 1", "")
 	}
