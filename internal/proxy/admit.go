@@ -46,7 +46,7 @@ func (c *conn) meet(f *fault) *meeting {
 	return m
 }
 
-// concern makes the bytes of the connection pass the fault from now on. Proxy locked.
+// concern makes the bytes of the connection pass the fault from now on. Whoever waits for bytes must be woken afterwards. Proxy locked.
 func (c *conn) concern(m *meeting) {
 	if m.counted || !m.f.touches() {
 		return
@@ -56,7 +56,6 @@ func (c *conn) concern(m *meeting) {
 		c.chain.ensure(m)
 	}
 	c.active.Add(1)
-	c.wake()
 }
 
 // relieve is the end of concern. Proxy locked.
@@ -66,7 +65,6 @@ func (c *conn) relieve(m *meeting) {
 	}
 	m.counted = false
 	c.active.Add(-1)
-	c.wake()
 }
 
 // resetting is a fault that resets a connection, in the state in which it was met.

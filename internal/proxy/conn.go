@@ -66,9 +66,12 @@ func (c *conn) clientEnded() {
 	c.leftOpen()
 }
 
-// wake makes both directions look again at what they are to do. Proxy locked.
+// wake makes both directions look again at what they are to do.
 func (c *conn) wake() {
-	for _, h := range c.halves {
+	c.mu.Lock()
+	halves := c.halves
+	c.mu.Unlock()
+	for _, h := range halves {
 		if h != nil {
 			h.wake()
 		}

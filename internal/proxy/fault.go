@@ -169,6 +169,7 @@ func (p *Proxy) turnOn(f *fault) func() {
 	p.listeners()
 	p.turn(f, f.b.Cycle.Down, func() func() { return p.turnOff(f) })
 	return func() {
+		p.wakeAll(f, under)
 		if f.b.Open == faults.ResetOpen {
 			p.resetAll(f, st, under)
 		}
@@ -194,18 +195,40 @@ func (p *Proxy) resetAll(f *fault, st *state, under []*conn) {
 	})
 }
 
+// few is how many connections are woken at once; more are woken behind the back of who flips a fault.
+const few = 16
+
+// wakeAll lets connections notice that f came on or went off though no byte comes. Those that come need no waking: a half looks again between
+// read and write.
+func (p *Proxy) wakeAll(f *fault, list []*conn) {
+	if !f.touches() && f.b.Lift == faults.GoOn {
+		return
+	}
+	wake := func(list []*conn) {
+		for _, c := range list {
+			c.wake()
+		}
+	}
+	if len(list) <= few {
+		wake(list)
+		return
+	}
+	p.work.Go(func() { wake(list) })
+}
+
 // turnOff makes a fault stop acting. It returns what must be done without the lock. Proxy locked.
 func (p *Proxy) turnOff(f *fault) func() {
 	if !f.on() {
 		return func() {}
 	}
 	f.set(false, time.Now())
-	var under []*conn
+	var under, met []*conn
 	for _, c := range p.ordered() {
 		m := c.meetings[f]
 		if m == nil {
 			continue
 		}
+		met = append(met, c)
 		if f.b.Lift != faults.GoOn {
 			under = append(under, c)
 			if f.b.Lift == faults.StayDead {
@@ -219,6 +242,7 @@ func (p *Proxy) turnOff(f *fault) func() {
 		p.turn(f, f.b.Cycle.Up, func() func() { return p.turnOn(f) })
 	}
 	return func() {
+		defer p.wakeAll(f, met)
 		for _, c := range under {
 			switch f.b.Lift {
 			case faults.CloseThem:
