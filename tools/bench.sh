@@ -65,7 +65,6 @@ for section in ${*:-phases trials program connect proxy peers}; do
 	trials) bench 'A whole trial beside the bare service: medians of 101 pairs' ./runner Overhead 1x ;;
 	program) bench 'The whole program' ./runner Program 1x ;;
 	connect) bench 'A connect(2), plain and intercepted' ./internal/process Connect 1s ;;
-	proxy) bench 'The proxy without a fault' ./internal/proxy 'Throughput|Connections' 1s ;;
 	peers) peers . ;;
 	throughput | latency | connections | memory | arming | fidelity | bandwidth) peers "^$section\$" ;;
 	*) echo "no section $section; see the head of tools/bench.sh" >&2; exit 2 ;;
