@@ -1,7 +1,7 @@
 #!/bin/sh
 # The figures of docs/performance.md, as Markdown, from one run on this machine: sh tools/bench.sh [SECTION...]. All of them take half an hour.
 # Each section compares what it measures with the same thing without chaos, in the same run: figures of two runs are not comparable.
-# Sections: phases trials program connect proxy, and those of the proxy beside others (peers: all of these): throughput latency connections memory
+# Sections: phases trials program connect, and those of the proxy beside others (peers: all of these): throughput latency connections memory
 # arming fidelity bandwidth.
 set -eu
 cd "$(dirname "$0")/.."
@@ -59,7 +59,7 @@ peers() {
 	fi
 }
 
-for section in ${*:-phases trials program connect proxy peers}; do
+for section in ${*:-phases trials program connect peers}; do
 	case $section in
 	phases) bench 'A fault lands in its phase: 1,000 trials each, beside a watcher of the log' ./runner PhaseExact 1x ;;
 	trials) bench 'A whole trial beside the bare service: medians of 101 pairs' ./runner Overhead 1x ;;
