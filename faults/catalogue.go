@@ -11,6 +11,9 @@ type Kind struct {
 	// Protocols are those of a dependency that the fault can speak, in the words of `protocol:`; nil: any.
 	Protocols []string
 
+	// Sees are what known clients make of it, as they say it; it is shared and must not be changed.
+	Sees []Sight
+
 	// Behave makes the behaviour from a Spec of this kind that Parse accepted.
 	Behave func(Spec) Behaviour
 
@@ -20,7 +23,7 @@ type Kind struct {
 
 // Builtin returns every kind, in the order in which the documentation lists them. The slice is the caller's own.
 func Builtin() []Kind {
-	return []Kind{
+	kinds := []Kind{
 		refuse(),
 		hang(),
 		cut(),
@@ -53,6 +56,10 @@ func Builtin() []Kind {
 		postgresError(),
 		mysqlError(),
 	}
+	for i := range kinds {
+		kinds[i].Sees = sights[kinds[i].Name]
+	}
+	return kinds
 }
 
 // Lookup returns the kind of that name.

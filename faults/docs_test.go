@@ -39,6 +39,9 @@ A fault has *bitten* when it did something: it turned a connection away, ended o
 ` + "`reset: {bytes: N}`" + ` bite when they end a connection and ` + "`slow_close`" + ` when a stream ends, not while bytes merely pass. A trial whose fault never
 bit is inconclusive, never a pass.
 
+What clients see is a part of their own error text, met on a new connection with the fault's defaults unless the brackets say otherwise. Texts of net/http's answers
+(http_error) are its status. "No error" is the answer, late or in pieces.
+
 `
 
 func markdown() string {
@@ -50,6 +53,7 @@ func markdown() string {
 	}
 	for _, k := range Builtin() {
 		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n**The client meets:** %s\n\n```yaml\ninject:\n  - %s\n```\n", k.Name, k.Doc, k.Client, k.Example)
+		b.WriteString(seen(k))
 		if len(k.Params) == 0 {
 			b.WriteString("\nNo parameters.\n")
 			continue
@@ -66,6 +70,36 @@ func markdown() string {
 			}
 			fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", p.Name, kind, write(p.Default), allowed, p.Doc)
 		}
+	}
+	return b.String()
+}
+
+// seen is the table of what known clients say.
+func seen(k Kind) string {
+	var b strings.Builder
+	b.WriteString("\n| client | sees |\n|---|---|\n")
+	for _, s := range k.Sees {
+		text := "`" + s.Text + "`"
+		if s.Text == NoError || s.Text == WaitsOn {
+			text = s.Text
+		}
+		if s.Or != "" {
+			text += " or `" + s.Or + "`"
+		}
+		var when []string
+		if s.With != "" {
+			when = append(when, "`"+s.With+"`")
+		}
+		if s.Open {
+			when = append(when, "open connection")
+		}
+		if s.Limit {
+			when = append(when, "the client's time limit")
+		}
+		if len(when) > 0 {
+			text += " (" + strings.Join(when, ", ") + ")"
+		}
+		fmt.Fprintf(&b, "| %s | %s |\n", s.Client, text)
 	}
 	return b.String()
 }
