@@ -95,6 +95,7 @@ func (c *amqpConn) ending(first string) []string {
 
 // TestAMQPErrorsAreTheBrokers compares each refusal with that of a RabbitMQ that was brought to it, and shows them to the Go client.
 func TestAMQPErrorsAreTheBrokers(t *testing.T) {
+	programsOnly(t)
 	r := startRabbit(t)
 	r.control(t, "eval", `rabbit_vhost:add(<<"down">>, <<"x">>), rabbit_auth_backend_internal:set_permissions(<<"guest">>, <<"down">>, <<".*">>, <<".*">>, <<".*">>, <<"x">>),`+
 		`rabbit_vhost_sup_sup:stop_and_delete_vhost(<<"down">>).`)

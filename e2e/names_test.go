@@ -42,6 +42,7 @@ const (
 
 // TestNamesFail lets real resolver libraries meet every answer.
 func TestNamesFail(t *testing.T) {
+	programsOnly(t)
 	known := clients(t)
 	for way, missing := range map[string]error{byConnects: process.Intercepting(), byConf: process.OwnResolvConf()} {
 		t.Run(way, func(t *testing.T) {

@@ -1,6 +1,17 @@
 package e2e
 
-import "time"
+import (
+	"testing"
+	"time"
+)
 
 // patience is how long anything may take that must happen: it bounds a test that fails.
 const patience = 30 * time.Second
+
+// programsOnly skips a test of which the race detector would see nothing but what others see too: it starts other people's programs, many and slowly.
+func programsOnly(t *testing.T) {
+	t.Helper()
+	if raced {
+		t.Skip("other people's programs have no race detector")
+	}
+}

@@ -116,6 +116,7 @@ var notTried = map[string]bool{
 // TestRedisStatesAreTheServers: for every command that a server has, the fault refuses it if and only if a real server in that state does, in the same
 // words.
 func TestRedisStatesAreTheServers(t *testing.T) {
+	programsOnly(t)
 	healthy := startRedis(t, t.TempDir())
 	commands := decodeCommands(t, mustOutput(t, "redis-cli", "-u", "redis://"+healthy.addr, "--json", "COMMAND"))
 	for state, real := range realStates {

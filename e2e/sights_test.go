@@ -160,6 +160,7 @@ type meeting struct {
 
 // TestSights: what the catalogue says that clients see is what they see.
 func TestSights(t *testing.T) {
+	programsOnly(t)
 	drivers := sightDrivers(t)
 	var all []*meeting
 	for _, k := range faults.Builtin() {

@@ -81,12 +81,14 @@ var postgresRows = []tlsRow{
 
 // TestTLSWithHTTPS: what clients say of each kind, that those who do not check go on, and that all is well after the lift.
 func TestTLSWithHTTPS(t *testing.T) {
+	programsOnly(t)
 	careful, careless := httpsClients(t, authorityFile(t))
 	meetTLS(t, secureServer(t), httpsRows, careful, careless)
 }
 
 // TestTLSWithPostgres: the same, behind PostgreSQL's SSLRequest.
 func TestTLSWithPostgres(t *testing.T) {
+	programsOnly(t)
 	careful, careless := postgresClients(authorityFile(t))
 	meetTLS(t, securePostgres(t).Addr, postgresRows, careful, careless)
 }

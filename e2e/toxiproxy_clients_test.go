@@ -80,6 +80,7 @@ func runProgram(t *testing.T, dir, name string, args ...string) (string, int) {
 
 // TestToxiproxyCLI takes every command of toxiproxy-cli. Against a server with a token it has the token in its URL.
 func TestToxiproxyCLI(t *testing.T) {
+	programsOnly(t)
 	cli := toxiproxyCLI(t)
 	for name, token := range map[string]string{"as it is": "", "with a token": "s3cret"} {
 		t.Run(name, func(t *testing.T) {
@@ -153,6 +154,7 @@ func TestToxiproxyGoClient(t *testing.T) {
 
 // TestToxiproxyNodeClient installs the npm client and drives the API with it.
 func TestToxiproxyNodeClient(t *testing.T) {
+	programsOnly(t)
 	if _, err := exec.LookPath("npm"); err != nil {
 		if os.Getenv("CHAOS_REQUIRE_SERVERS") == "1" {
 			t.Fatal("CHAOS_REQUIRE_SERVERS=1, and there is no npm")
