@@ -203,10 +203,16 @@ func fill(to netip.AddrPort) int {
 	} else {
 		family, address = unix.AF_INET6, &unix.SockaddrInet6{Port: int(to.Port()), Addr: a.As16()}
 	}
-	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	syscall.ForkLock.RLock() // no child may get the descriptor before it is closed for them
+	fd, err := unix.Socket(family, unix.SOCK_STREAM, 0)
+	if err == nil {
+		unix.CloseOnExec(fd)
+	}
+	syscall.ForkLock.RUnlock()
 	if err != nil {
 		return -1
 	}
+	_ = unix.SetNonblock(fd, true)
 	_ = unix.Connect(fd, address)
 	return fd
 }
