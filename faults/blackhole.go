@@ -1,9 +1,6 @@
 package faults
 
-import (
-	"math/rand/v2"
-	"time"
-)
+import "math/rand/v2"
 
 // blackhole is silence.
 func blackhole() Kind {
@@ -56,8 +53,7 @@ func (hold) Run(link Link) {
 		kept = append(kept, c)
 		size += len(c.Data)
 	}
-	for link.Wait(time.Now().Add(time.Hour)) { // nothing to do until the lift
-	}
+	awaitLift(link)
 	release(link, kept)
 }
 

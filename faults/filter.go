@@ -12,6 +12,12 @@ func drain(link Link) {
 	}
 }
 
+// awaitLift waits until the fault is lifted or the connection is gone.
+func awaitLift(link Link) {
+	for link.Wait(time.Now().Add(time.Hour)) {
+	}
+}
+
 // allowance is a number of bytes that may pass on a connection. It survives an interruption of the filter and starts anew when
 // the fault comes on again.
 type allowance struct {

@@ -1,9 +1,6 @@
 package faults
 
-import (
-	"math/rand/v2"
-	"time"
-)
+import "math/rand/v2"
 
 // stall stops a stream in the middle.
 func stall() Kind {
@@ -39,19 +36,12 @@ func (f *stallAfter) Run(link Link) {
 	if !ok {
 		return
 	}
-	if len(rest.Data) > 0 {
-		link.Bite(len(rest.Data), "stalls")
-		for link.Wait(time.Now().Add(time.Hour)) { // nothing to do until the lift
+	if len(rest.Data) == 0 { // exactly the limit: it only shows when there is more
+		if rest, ok = link.Next(); !ok {
+			return
 		}
-		link.Pass(rest)
-		return
 	}
-	c, ok := link.Next() // exactly the limit: it only shows when there is more
-	if !ok {
-		return
-	}
-	link.Bite(len(c.Data), "stalls")
-	for link.Wait(time.Now().Add(time.Hour)) {
-	}
-	link.Pass(c)
+	link.Bite(len(rest.Data), "stalls")
+	awaitLift(link)
+	link.Pass(rest)
 }
