@@ -83,8 +83,8 @@ func seen(k Kind) string {
 		if s.Text == NoError || s.Text == WaitsOn {
 			text = s.Text
 		}
-		if s.Or != "" {
-			text += " or `" + s.Or + "`"
+		for _, or := range s.Or {
+			text += " or `" + or + "`"
 		}
 		var when []string
 		if s.With != "" {

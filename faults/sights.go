@@ -2,12 +2,12 @@ package faults
 
 // Sight is what one client shows of a fault. e2e lets the real clients meet it.
 type Sight struct {
-	With   string // the fault's parameters, as the value of an entry in YAML; empty: the defaults
-	Open   bool   // met on a connection that was open before the fault came on; else on a new one
-	Limit  bool   // it is the client's own time limit that strikes; without one it would wait
-	Client string // "pgx", "lib/pq", "go-redis", "net/http" ...
-	Text   string // a part of its error; or NoError, or WaitsOn
-	Or     string // another one, where it depends on who is first; empty: none
+	With   string   // the fault's parameters, as the value of an entry in YAML; empty: the defaults
+	Open   bool     // met on a connection that was open before the fault came on; else on a new one
+	Limit  bool     // it is the client's own time limit that strikes; without one it would wait
+	Client string   // "pgx", "lib/pq", "go-redis", "net/http" ...
+	Text   string   // a part of its error; or NoError, or WaitsOn
+	Or     []string // others, where it depends on who is first
 }
 
 // What a Sight says where there is no error.
@@ -20,6 +20,7 @@ const (
 const (
 	noListener = "connect: connection refused"
 	broken     = "connection reset by peer"
+	brokenPipe = "broken pipe"
 	eof        = "EOF"
 	bad        = "driver: bad connection"
 	deadline   = "context deadline exceeded"
@@ -30,8 +31,8 @@ const (
 var sights = join(map[string][]Sight{
 	"refuse": refusals(Sight{}),
 	"hang": {
-		{Limit: true, Client: "pgx", Text: ioLimit, Or: deadline}, {Limit: true, Client: "lib/pq", Text: ioLimit, Or: deadline},
-		{Limit: true, Client: "go-redis", Text: deadline, Or: ioLimit}, {Limit: true, Client: "net/http", Text: deadline, Or: ioLimit},
+		{Limit: true, Client: "pgx", Text: ioLimit, Or: []string{deadline}}, {Limit: true, Client: "lib/pq", Text: ioLimit, Or: []string{deadline}},
+		{Limit: true, Client: "go-redis", Text: deadline, Or: []string{ioLimit}}, {Limit: true, Client: "net/http", Text: deadline, Or: []string{ioLimit}},
 	},
 	"cut":             append(refusals(Sight{}), goneOpen("")...),
 	"accept_close":    endings(Sight{}),
@@ -68,9 +69,21 @@ func join(a, b map[string][]Sight) map[string][]Sight {
 // each completes a sight for the four drivers, with a text and another for each.
 func each(s Sight, pgx, pq, goRedis, http [2]string) []Sight {
 	var list []Sight
+	texts := [][2]string{pgx, pq, goRedis, http}
 	for i, client := range []string{"pgx", "lib/pq", "go-redis", "net/http"} {
-		s.Client, s.Text, s.Or = client, [][2]string{pgx, pq, goRedis, http}[i][0], [][2]string{pgx, pq, goRedis, http}[i][1]
+		s.Client, s.Text, s.Or = client, texts[i][0], nil
+		if or := texts[i][1]; or != "" {
+			s.Or = []string{or}
+		}
 		list = append(list, s)
+	}
+	return list
+}
+
+// orBrokenPipe is for resets: who writes after the RST came is told so.
+func orBrokenPipe(list []Sight) []Sight {
+	for i := range list {
+		list[i].Or = append(list[i].Or, brokenPipe)
 	}
 	return list
 }
@@ -81,12 +94,12 @@ func refusals(s Sight) []Sight {
 
 // resets: whether the read or the write meets it first is a race, and go-redis and database/sql look at a connection before they use it.
 func resets(s Sight) []Sight {
-	return each(s, [2]string{broken}, [2]string{broken, bad}, [2]string{eof, broken}, [2]string{broken, eof})
+	return orBrokenPipe(each(s, [2]string{broken}, [2]string{broken, bad}, [2]string{eof, broken}, [2]string{broken, eof}))
 }
 
 // goneOpen is a reset on an open connection behind which nobody listens: who comes back at once is refused.
 func goneOpen(with string) []Sight {
-	return each(Sight{With: with, Open: true}, [2]string{broken}, [2]string{broken, bad}, [2]string{eof, noListener}, [2]string{noListener, broken})
+	return orBrokenPipe(each(Sight{With: with, Open: true}, [2]string{broken}, [2]string{broken, bad}, [2]string{eof, noListener}, [2]string{noListener, broken}))
 }
 
 func endings(s Sight) []Sight {

@@ -143,15 +143,16 @@ func TestMetrics(t *testing.T) {
 	labels := func(direction, upstream string) string {
 		return fmt.Sprintf(`{direction=%q,listener=%q,proxy="a",upstream=%q}`, direction, p.Listen, upstream)
 	}
-	a := ask(t, "GET", url+"/metrics", "")
-	assert.Equal(t, 200, a.status)
 	for _, want := range []string{
 		"toxiproxy_proxy_received_bytes_total" + labels("upstream", up) + " 6\n", "toxiproxy_proxy_sent_bytes_total" + labels("upstream", up) + " 6\n",
 		"toxiproxy_proxy_received_bytes_total" + labels("downstream", up) + " 6\n", "toxiproxy_proxy_sent_bytes_total" + labels("downstream", up) + " 6\n",
 		"# TYPE toxiproxy_proxy_sent_bytes_total counter\n", "chaos_proxy_connections_total{proxy=\"a\"} 1\n", "chaos_proxy_connections_open{proxy=\"a\"} 1\n",
 		"go_goroutines ", "go_build_info{", "process_open_fds ", "promhttp_metric_handler_errors_total{",
 	} {
-		assert.Contains(t, a.body, want)
+		assert.Eventually(t, func() bool { // a byte is counted right after it was sent
+			a := ask(t, "GET", url+"/metrics", "")
+			return a.status == 200 && strings.Contains(a.body, want)
+		}, waitFor, tick, want)
 	}
 	add(t, url, `{"type":"timeout","stream":"upstream"}`)
 	_, err = io.WriteString(c, "lost\n")
