@@ -29,6 +29,8 @@ func (t *trace) expect(e Expectation) finding {
 		return t.wait()
 	case e.Readiness != "":
 		return t.readinessAll()
+	case e.Expr != "":
+		return t.expr(Expr{Expr: e.Expr, Message: e.Message})
 	}
 	return t.becomesReady()
 }
@@ -98,6 +100,8 @@ func (e Expectation) label() string {
 		return "wait"
 	case e.Readiness != "":
 		return "readiness"
+	case e.Expr != "":
+		return "expr"
 	}
 	return "ready"
 }

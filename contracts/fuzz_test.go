@@ -19,10 +19,12 @@ var allKinds = []timeline.Kind{
 // everySpec has each contract and every invariant once.
 func everySpec() []Spec {
 	all := Invariants{NoFalseReady: true, PhaseOrder: true, PhaseBudgets: true, StartupBudget: true, StopsOnSignal: &StopsOnSignal{},
-		LogNever: []string{"never", "("}, Retry: &Retry{MaxAttempts: 2, MaxRate: 2}, NoLeakedConnections: &LeakedConnections{Max: 1}}
+		LogNever: []string{"never", "("}, Retry: &Retry{MaxAttempts: 2, MaxRate: 2}, NoLeakedConnections: &LeakedConnections{Max: 1},
+		Expr: []Expr{{Expr: "trial.ready_ms < 5"}, {Expr: "phases.all(p, p.took_ms < 5) && faults.all(f, has(f.armed_ms))"}, {Expr: "nonsense"}}}
 	expectations := []Expectation{
 		{}, {FailFast: &FailFast{Log: "never"}}, {GiveUp: &GiveUp{After: seconds(0.01)}}, {Recover: &Recover{Restarts: 1}}, {Tolerate: &Tolerate{}},
 		{Degrade: &Degrade{}}, {Wait: &Wait{}}, {Readiness: "all"},
+		{Expr: "trial.restarts == 0", Message: "never restarted"},
 	}
 	expectations = append(expectations, Expectation{AnyOf: expectations[1:6]}, Expectation{AllOf: expectations[3:5]})
 	specs := []Spec{{}, {Control: true, Budget: seconds(1), Invariants: all}}

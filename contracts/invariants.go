@@ -18,5 +18,6 @@ func (t *trace) invariants() []finding {
 	add(len(v.LogNever) > 0, t.logNever)
 	add(v.Retry != nil, t.retry)
 	add(v.NoLeakedConnections != nil, t.noLeakedConnections)
+	add(len(v.Expr) > 0, t.exprs)
 	return out
 }

@@ -48,7 +48,7 @@ type Fault struct {
 	Bounded bool   `json:"bounded,omitempty"` // it is lifted by itself: for, until, or during
 }
 
-// Expectation is what a trial should do: exactly one field besides Name is set; the zero value expects only that the service
+// Expectation is what a trial should do: exactly one field besides Name (and the Message of Expr) is set; the zero value expects only that the service
 // becomes ready with every proof (what a control trial must do).
 type Expectation struct {
 	Name      string        `json:"name,omitempty"` // the contract's name in the file, for messages
@@ -61,6 +61,8 @@ type Expectation struct {
 	Wait      *Wait         `json:"wait,omitempty"`
 	GiveUp    *GiveUp       `json:"give_up,omitempty"`
 	Readiness string        `json:"readiness,omitempty"` // "all": every proof held
+	Expr      string        `json:"expr,omitempty"`      // an expression that is true
+	Message   string        `json:"message,omitempty"`   // of Expr: what it means that it is not
 }
 
 // FailFast: exits by itself, with that exit code, within Within of the first bite, never ready in between; Log names the cause;
@@ -112,6 +114,7 @@ type Invariants struct {
 	LogNever            []string           `json:"log_never,omitempty"` // regular expressions that no log line may match
 	Retry               *Retry             `json:"retry,omitempty"`
 	NoLeakedConnections *LeakedConnections `json:"no_leaked_connections,omitempty"`
+	Expr                []Expr             `json:"expr,omitempty"`
 }
 
 // StopsOnSignal: after the stop signal the service ends by itself within Within (0 = the grace of service.stop) and leaves no process.

@@ -21,7 +21,7 @@ var spokenExpectations = map[string]string{
 }
 
 // expectationKinds are the keys of which an expectation has exactly one.
-var expectationKinds = []string{"fail_fast", "give_up", "recover", "tolerate", "degrade", "wait", "readiness", "any_of", "all_of"}
+var expectationKinds = []string{"fail_fast", "give_up", "recover", "tolerate", "degrade", "wait", "readiness", "any_of", "all_of", "expr"}
 
 // contractsHook reads `contracts`. Names in them are resolved later, when all are known.
 func contractsHook(d *decoder, n *yaml.Node, v reflect.Value, path string) {
@@ -62,6 +62,7 @@ func expectationHook(d *decoder, n *yaml.Node, v reflect.Value, path string) {
 			}
 		}
 		fillGiveUp(d, out, path)
+		d.expectedExpr(n, out)
 	}
 }
 
@@ -162,7 +163,10 @@ func invariantsHook(d *decoder, n *yaml.Node, v reflect.Value, path string) {
 	sh := shapes()[v.Type()]
 	merged := &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map", Line: n.Line, Column: n.Column}
 	put := func(key, value *yaml.Node) {
-		if child(merged, key.Value) != nil {
+		if before := child(merged, key.Value); before != nil && key.Value == "expr" {
+			replaceChild(merged, "expr", gathered(before, value))
+			return
+		} else if before != nil {
 			d.add(key, fmt.Sprintf("the invariant `%s` is given twice", key.Value), "each once", "")
 			return
 		}
@@ -182,6 +186,7 @@ func invariantsHook(d *decoder, n *yaml.Node, v reflect.Value, path string) {
 	for _, item := range items {
 		switch {
 		case item.Kind == yaml.MappingNode:
+			item = d.spoken(item)
 			for i := 0; i+1 < len(item.Content); i += 2 {
 				put(item.Content[i], item.Content[i+1])
 			}
@@ -193,6 +198,14 @@ func invariantsHook(d *decoder, n *yaml.Node, v reflect.Value, path string) {
 	}
 	d.structure(merged, v, path)
 	checkPatterns(d, v.Interface().(contracts.Invariants).LogNever, path)
+}
+
+func replaceChild(n *yaml.Node, name string, value *yaml.Node) {
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if n.Content[i].Value == name {
+			n.Content[i+1] = value
+		}
+	}
 }
 
 func checkPatterns(d *decoder, list []string, path string) {

@@ -8,7 +8,7 @@ import (
 
 // contractSections are the expectations and the invariants.
 func contractSections() []section {
-	return []section{expectationSection(), failFastSection(), giveUpSection(), recoverSection(), tolerateSection(), degradeSection(),
+	return []section{expectationSection(), exprSection(), failFastSection(), giveUpSection(), recoverSection(), tolerateSection(), degradeSection(),
 		waitSection(), invariantsSection(), stopsSection(), retrySection(), leakedSection()}
 }
 
@@ -17,7 +17,6 @@ func expectationSection() section {
 		name: "expectation", title: "an expectation", of: reflect.TypeFor[contracts.Expectation](),
 		doc: "A name (of a contract under `contracts`, or of one of these with its defaults), a list (all of them), or a mapping with exactly one of " +
 			"these. The names `fails-fast`, `gives-up`, `recovers`, `tolerates`, `degrades` and `waits` stand for the defaults unless the file says otherwise.",
-		reserved: []string{"expr"},
 		fields: []entry{
 			{name: "fail_fast", doc: "It exits by itself, soon after the fault's first bite, and is never ready in between.",
 				example: "{within: 5s, exit_code: nonzero, log: '(?i)postgres'}"},
@@ -27,6 +26,9 @@ func expectationSection() section {
 			{name: "degrade", doc: "It is ready without the optional dependency and says that it is degraded.", example: "{within: 10s}"},
 			{name: "wait", doc: "It is neither ready nor gone while the fault is on.", example: "{}"},
 			{name: "readiness", enum: []string{"all"}, doc: "It is ready and every proof holds.", example: "all"},
+			{name: "expr", kind: "expression", doc: "An expression in CEL over what was seen of the trial is true: docs/expr.md.",
+				example: `'trial.ready_ms < 30000 && dependency("postgres").attempts <= 12'`},
+			{name: "message", doc: "Beside `expr`: what it means that it is not true.", example: "starts slowly, or hammers the database"},
 			{name: "any_of", doc: "At least one of these holds.", example: "[fail_fast, recover]"},
 			{name: "all_of", doc: "All of these hold. A list under `expect` means the same.", example: "[recover, {readiness: all}]"},
 		},
@@ -102,6 +104,8 @@ func invariantsSection() section {
 			{name: "log_never", format: formatLines, doc: "No log line matches any of these regular expressions.", example: "['panic:', 'DATA RACE']"},
 			{name: "retry", doc: "Bounds the attempts on each dependency.", example: "{max_attempts: 50, max_rate: 20/s}"},
 			{name: "no_leaked_connections", doc: "Few connections per dependency are open at the end.", example: "{max: 10}"},
+			{name: "expr", kind: "expression or list of expression", doc: "An expression in CEL over what was seen of the trial is true: docs/expr.md. It may be " +
+				"given several times in a list of invariants, each with a `message` beside it.", example: "'!has(trial.exit_code) || trial.exit_code == 3'"},
 		},
 	}
 }
@@ -130,6 +134,17 @@ func leakedSection() section {
 		doc: "When observation ends.",
 		fields: []entry{
 			{name: "max", def: "10", min: bounds(0), max: bounds(1_000_000), doc: "Open connections per dependency.", example: "5"},
+		},
+	}
+}
+
+func exprSection() section {
+	return section{
+		name: "invariants.expr", title: "an expression", of: reflect.TypeFor[contracts.Expr](),
+		doc: "Text, or a mapping with a message. See docs/expr.md for what an expression may speak of.",
+		fields: []entry{
+			{name: "expr", def: required, kind: "expression", doc: "What must be true.", example: "'trial.restarts == 0'"},
+			{name: "message", doc: "What it means that it is not.", example: "it was restarted"},
 		},
 	}
 }

@@ -81,6 +81,7 @@ func (l *loader) load(root *yaml.Node, o Options) {
 	l.resolveContracts()
 	l.validateFile()
 	l.experiments()
+	l.checkExprs()
 }
 
 // final copies the file with $${ written ${ in the parts in which no trial will replace variables any more.

@@ -330,5 +330,6 @@ func merged(a contracts.Invariants, b *contracts.Invariants) contracts.Invariant
 		}
 	}
 	a.LogNever = append(slices.Clone(a.LogNever), b.LogNever...)
+	a.Expr = append(slices.Clone(a.Expr), b.Expr...)
 	return a
 }

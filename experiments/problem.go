@@ -67,6 +67,7 @@ type reporter struct {
 	lines []string
 	list  Problems
 	seen  map[string]bool
+	exprs []writtenExpr // to be checked when all names are known
 }
 
 func newReporter(path string, data []byte) *reporter {

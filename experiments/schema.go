@@ -102,6 +102,10 @@ func shapeRules(t reflect.Type, s *schema) {
 		s.OneOf = requireEach("log", "connect", "http", "notify", "mark")
 	case reflect.TypeFor[contracts.Expectation]():
 		s.OneOf = requireEach(expectationKinds...)
+		s.DependentRequired = map[string][]string{"message": {"expr"}}
+	case reflect.TypeFor[contracts.Invariants]():
+		s.Properties.Set("message", &schema{Type: "string", Description: "Beside `expr`: what it means that it is not true."})
+		s.DependentRequired = map[string][]string{"message": {"expr"}}
 	case reflect.TypeFor[contracts.Retry]():
 		s.AnyOf = requireEach("max_attempts", "max_rate")
 	case reflect.TypeFor[probes.HTTP]():

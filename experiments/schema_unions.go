@@ -45,6 +45,9 @@ func (b *schemaBuilder) union(t reflect.Type, cell bool) *schema {
 		return b.expectation(cell)
 	case reflect.TypeFor[contracts.Invariants]():
 		return b.invariants(cell)
+	case reflect.TypeFor[[]contracts.Expr]():
+		one := union(&schema{Type: "string", MinLength: minimum(1)}, b.structure(reflect.TypeFor[contracts.Expr](), cell))
+		return union(one, &schema{Type: "array", Items: one})
 	case reflect.TypeFor[contracts.ExitCode]():
 		return union(&schema{Enum: []any{"nonzero", "any"}}, &schema{Type: "integer", Minimum: "0", Maximum: "255"},
 			&schema{Type: "string", Pattern: `^[0-9]{1,3}$`}, variableText(cell))
@@ -97,7 +100,7 @@ func (b *schemaBuilder) invariants(cell bool) *schema {
 	mapping := b.define("invariants", cell, func() *schema { return b.section(t, cell) })
 	var bare []any
 	for _, f := range shapes()[t].fields {
-		if f.typ.Kind() == reflect.Bool || (f.typ.Kind() == reflect.Pointer && f.name != "retry") {
+		if f.typ.Kind() == reflect.Bool || (f.typ.Kind() == reflect.Pointer && f.name != "retry") { // the others say nothing without a value
 			bare = append(bare, f.name)
 		}
 	}

@@ -30,6 +30,8 @@ func unionHooks() map[reflect.Type]hook {
 		reflect.TypeFor[contracts.Expectation]():            expectationHook,
 		reflect.TypeFor[contracts.Invariants]():             invariantsHook,
 		reflect.TypeFor[contracts.Retry]():                  retryHook,
+		reflect.TypeFor[contracts.Expr]():                   exprHook,
+		reflect.TypeFor[[]contracts.Expr]():                 exprsHook,
 		reflect.TypeFor[contracts.ExitCode]():               exitCodeHook,
 		reflect.TypeFor[map[string]contracts.Expectation](): contractsHook,
 	}
