@@ -99,6 +99,12 @@ func TestEveryProbeIsBoundedOnAHostileServer(t *testing.T) {
 			"redis set_get":    {Redis: &Redis{Address: address, Do: "set_get"}},
 			"websocket":        {WebSocket: &WebSocket{URL: "ws://" + address + "/", Expect: []string{"x"}}},
 			"websocket status": {WebSocket: &WebSocket{URL: "ws://" + address + "/", Status: 403}},
+			"clickhouse":       {ClickHouse: &ClickHouse{URL: "http://" + address, User: "app", Password: "hunter2hunter2"}},
+			"metrics":          {Metrics: &Metrics{URL: "http://" + address + "/metrics", Name: "up"}},
+			"jwt":              {JWT: &JWT{URL: "http://" + address + "/me", Secret: "hunter2hunter2"}},
+			"cors":             {HTTP: &HTTP{URL: "http://" + address + "/", CORSRefused: "https://evil.example"}},
+			"rate limit":       {HTTP: &HTTP{URL: "http://" + address + "/", RateLimit: &RateLimit{Allowed: 2}}},
+			"parallel":         {HTTP: &HTTP{URL: "http://" + address + "/"}, Parallel: 3},
 		}
 	}
 	for name, handle := range hostile {
@@ -129,6 +135,13 @@ func TestEveryProbeSaysConnectionRefused(t *testing.T) {
 		"sql":       {SQL: &SQL{DSN: "postgres://app:" + "hunter2hunter2@" + address + "/app"}},
 		"redis":     {Redis: &Redis{Address: address, Password: "hunter2hunter2"}},
 		"websocket": {WebSocket: &WebSocket{URL: "ws://" + address + "/"}},
+
+		"clickhouse": {ClickHouse: &ClickHouse{URL: "http://" + address, Password: "hunter2hunter2"}},
+		"metrics":    {Metrics: &Metrics{URL: "http://" + address + "/metrics", Name: "up"}},
+		"jwt":        {JWT: &JWT{URL: "http://" + address + "/me", Secret: "hunter2hunter2"}},
+		"cors":       {HTTP: &HTTP{URL: "http://" + address + "/", CORSRefused: "https://evil.example"}},
+		"rate limit": {HTTP: &HTTP{URL: "http://" + address + "/", RateLimit: &RateLimit{Allowed: 2}}},
+		"parallel":   {TCP: &TCP{Address: address}, Parallel: 3},
 	} {
 		_, err := ask(t, s, Env{})
 		require.Error(t, err, kind)

@@ -1,6 +1,7 @@
 package probes
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,9 +17,10 @@ import (
 func httpKind() Kind {
 	return Kind{
 		Name: "http",
-		Doc: "Sends one request and checks the answer: status (default: any of 200..399), headers and body by regular expression, one value " +
-			"of a JSON body, or, with cors, that a browser at that origin may send it (an OPTIONS preflight is sent instead). " +
-			"Redirects are not followed; at most 1 MiB of the body is read.",
+		Doc: "Sends one request and checks the answer: status (default: any of 200..399), headers and body by regular expression, and one value " +
+			"of a JSON body. With cors an OPTIONS preflight is sent instead: a browser at that origin may send the request with its method and " +
+			"headers (and cors_methods, cors_credentials), and one at cors_refused may not. With rate_limit the request must hold so often, and " +
+			"be refused with 429 then. Redirects are not followed; at most 1 MiB of the body is read.",
 		Example: "http:\n  method: POST\n  url: http://127.0.0.1:8080/threads\n  headers: {Content-Type: application/json}\n" +
 			"  body: '{\"title\":\"hello\"}'\n  status: 201\n  json: $.thread.messages[0].role\n  equals: user",
 		used:  func(s Spec) bool { return s.HTTP != nil },
@@ -28,17 +30,35 @@ func httpKind() Kind {
 
 // httpProbe is an HTTP with everything parsed that can be parsed before the attempt.
 type httpProbe struct {
-	spec    HTTP
-	method  string
-	what    string // "GET http://...", for errors
-	match   *regexp.Regexp
-	header  map[string]*regexp.Regexp
-	json    jsonPath
-	secrets []string
+	spec   HTTP
+	method string
+	what   string // "GET http://...", for errors
+	want   string // what should come, for errors; "" is the status
+	limit  int    // how much of a body is read; 0 is maxRead
+	match  *regexp.Regexp
+	header map[string]*regexp.Regexp
+	json   jsonPath
 }
 
 func (h HTTP) build() (attempt, error) {
-	p := httpProbe{spec: h, method: strings.ToUpper(h.Method), header: map[string]*regexp.Regexp{}}
+	p, secrets, err := h.parse()
+	errs := []error{err}
+	if h.RateLimit != nil {
+		errs = append(errs, h.RateLimit.check(h))
+	}
+	switch {
+	case h.asksCORS():
+		errs = append(errs, p.checkCORS())
+		return attempt{p.preflights, secrets}, errors.Join(errs...)
+	case h.RateLimit != nil:
+		return attempt{p.exhaust, secrets}, errors.Join(errs...)
+	}
+	return attempt{p.ask, secrets}, errors.Join(errs...)
+}
+
+// parse reads everything of a request and its answer that can be read before the attempt.
+func (h HTTP) parse() (p httpProbe, secrets []string, err error) {
+	p = httpProbe{spec: h, method: strings.ToUpper(h.Method), header: map[string]*regexp.Regexp{}}
 	if p.method == "" {
 		p.method = http.MethodGet
 	}
@@ -48,17 +68,16 @@ func (h HTTP) build() (attempt, error) {
 		keep(err)
 	} else {
 		var shown string
-		shown, p.secrets = safeURL(u)
+		shown, secrets = safeURL(u)
 		p.what = p.method + " " + shown
 		if _, err := http.NewRequestWithContext(context.Background(), p.method, h.URL, nil); err != nil {
 			keep(fmt.Errorf("method %q is not one", h.Method))
 		}
 	}
-	p.secrets = append(p.secrets, headerSecrets(h.Headers)...)
+	secrets = append(secrets, headerSecrets(h.Headers)...)
 	if h.Status != 0 && (h.Status < 100 || h.Status > 599) {
 		keep(fmt.Errorf("status %d: expected 100 to 599, or nothing for any of 200..399", h.Status))
 	}
-	var err error
 	p.match, err = compile("match", h.Match)
 	keep(err)
 	for name, pattern := range h.Header {
@@ -72,23 +91,28 @@ func (h HTTP) build() (attempt, error) {
 	case h.Equals != nil:
 		keep(errors.New("equals needs json, the path of the value, for example $.status"))
 	}
-	if h.CORS != "" {
-		keep(p.checkCORS())
-		return attempt{p.preflight, p.secrets}, errors.Join(errs...)
-	}
-	return attempt{p.ask, p.secrets}, errors.Join(errs...)
+	return p, secrets, errors.Join(errs...)
 }
 
 func (p httpProbe) ask(ctx context.Context) (Answer, error) {
-	headers := make(http.Header, len(p.spec.Headers))
-	for name, value := range p.spec.Headers {
-		headers.Set(name, value)
-	}
-	answer, got, err := p.send(ctx, p.method, headers, p.spec.Body)
+	answer, got, err := p.request(ctx)
 	if err != nil {
 		return answer, err
 	}
 	return answer, p.check(got)
+}
+
+// request sends the request that the probe declares.
+func (p httpProbe) request(ctx context.Context) (Answer, reply, error) {
+	return p.send(ctx, p.method, p.headers(), p.spec.Body)
+}
+
+func (p httpProbe) headers() http.Header {
+	headers := make(http.Header, len(p.spec.Headers))
+	for name, value := range p.spec.Headers {
+		headers.Set(name, value)
+	}
+	return headers
 }
 
 // reply is what came back over HTTP.
@@ -96,7 +120,7 @@ type reply struct {
 	status  int
 	header  http.Header
 	body    []byte
-	cut     bool  // the body is longer than maxRead
+	cut     bool  // the body is longer than what is read of it
 	bodyErr error // the body ended before its end, in words for the user
 }
 
@@ -126,8 +150,9 @@ func (p httpProbe) send(ctx context.Context, method string, headers http.Header,
 		return Answer{}, reply{}, unanswered(ctx, p.what, p.wantStatus(), err)
 	}
 	defer func() { _ = resp.Body.Close() }()
-	data, err := io.ReadAll(io.LimitReader(resp.Body, maxRead+1))
-	got := reply{status: resp.StatusCode, header: resp.Header, body: data[:min(len(data), maxRead)], cut: len(data) > maxRead}
+	limit := cmp.Or(p.limit, maxRead)
+	data, err := io.ReadAll(io.LimitReader(resp.Body, int64(limit)+1))
+	got := reply{status: resp.StatusCode, header: resp.Header, body: data[:min(len(data), limit)], cut: len(data) > limit}
 	answer := Answer{Status: got.status, Body: string(got.body[:min(len(got.body), maxAnswer)])}
 	if err != nil {
 		reason, _ := why(ctx, err)
@@ -161,6 +186,9 @@ func (p httpProbe) check(got reply) error {
 }
 
 func (p httpProbe) wantStatus() string {
+	if p.want != "" {
+		return p.want
+	}
 	if p.spec.Status == 0 {
 		return "status 200..399"
 	}

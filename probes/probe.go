@@ -53,7 +53,8 @@ type attempt struct {
 
 // Builtin lists every kind of probe, in the order of the documentation.
 func Builtin() []Kind {
-	return []Kind{tcpKind(), httpKind(), grpcKind(), sqlKind(), redisKind(), webSocketKind(), execKind(), logKind()}
+	return []Kind{tcpKind(), httpKind(), grpcKind(), sqlKind(), redisKind(), webSocketKind(), execKind(), logKind(),
+		clickHouseKind(), metricsKind(), jwtKind()}
 }
 
 // Kind names the kind of probe that s declares. An error says that it declares none or several.
@@ -81,9 +82,19 @@ func (s Spec) kind() (Kind, error) {
 	}
 }
 
-// New makes the probe that s declares, and the ones chained to it by then. No variable may be left in s. An error is about s:
-// nothing is opened or run. The answer of a chain is that of its first probe, or of the one that failed.
+// New makes the probe that s declares, and the ones chained to it by then. No variable may be left in s but ${unique} and
+// ${captured.NAME}, which each attempt fills in. An error is about s: nothing is opened or run. The answer of a chain is that of its
+// first probe, or of the one that failed.
 func New(s Spec, e Env) (Probe, error) {
+	l, err := newLink(s, e, nil)
+	if err != nil {
+		return nil, err
+	}
+	return l.begin, nil
+}
+
+// single makes the probe that s declares, without what is chained to it. The secrets are hidden besides those of s.
+func single(s Spec, e Env, secrets []string) (Probe, error) {
 	k, err := s.kind()
 	if err != nil {
 		return nil, err
@@ -92,15 +103,11 @@ func New(s Spec, e Env) (Probe, error) {
 	if err = errors.Join(s.checkTiming(), err); err != nil {
 		return nil, fmt.Errorf("%s probe: %w", k.Name, err)
 	}
-	first := a.bounded(s.Timing())
-	if s.Then == nil {
-		return first, nil
+	a.secrets = append(a.secrets, secrets...)
+	if s.Parallel > 1 {
+		a.ask = together(a.ask, s.Parallel)
 	}
-	then, err := New(*s.Then, e)
-	if err != nil {
-		return nil, fmt.Errorf("%s probe: then: %w", k.Name, err)
-	}
-	return chain(first, then, s.Then.Timing()), nil
+	return a.bounded(s.Timing()), nil
 }
 
 // bounded limits an attempt in time and keeps its answer short and its secrets secret.
@@ -112,20 +119,6 @@ func (a attempt) bounded(t Timing) Probe {
 		got.Body = got.Body[:min(len(got.Body), maxAnswer)]
 		if err != nil {
 			return got, hide(err, a.secrets)
-		}
-		return got, nil
-	}
-}
-
-// chain asks then after first held, with the timing words of then: within makes it wait for an effect of first.
-func chain(first, then Probe, t Timing) Probe {
-	return func(ctx context.Context) (Answer, error) {
-		got, err := first(ctx)
-		if err != nil {
-			return got, err
-		}
-		if failed, err := Poll(ctx, then, t, nil); err != nil {
-			return failed, fmt.Errorf("then: %w", err)
 		}
 		return got, nil
 	}

@@ -109,7 +109,7 @@ func TestNewRefusesBadSpecs(t *testing.T) {
 		spec Spec
 		want []string
 	}{
-		"none":              {Spec{}, []string{"no kind is named", "tcp, http, grpc, sql, redis, websocket, exec, log"}},
+		"none":              {Spec{}, []string{"no kind is named", "tcp, http, grpc, sql, redis, websocket, exec, log, clickhouse, metrics, jwt"}},
 		"two":               {both, []string{"tcp and log are several kinds", "then:"}},
 		"chained":           {chained, []string{"tcp probe: then: exec probe: command is missing"}},
 		"negative":          {negative, []string{"timeout must not be negative", "success_threshold must not be negative"}},

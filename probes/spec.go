@@ -13,8 +13,15 @@ type Spec struct {
 	Exec      *Exec      `yaml:"exec"`
 	Log       string     `yaml:"log"` // regular expression: some line of the service's output matches
 
-	Then *Spec `yaml:"then"` // asked after this one held, in the same attempt; with its own timing words
+	ClickHouse *ClickHouse `yaml:"clickhouse"`
+	Metrics    *Metrics    `yaml:"metrics"`
+	JWT        *JWT        `yaml:"jwt"`
 
+	Parallel int               `yaml:"parallel"` // asked so many times at once, and all must hold; 0 and 1: once
+	Capture  map[string]string `yaml:"capture"`  // JSON paths in the answer, by name: ${captured.NAME} in what follows by then
+	Then     *Spec             `yaml:"then"`     // asked after this one held, in the same attempt; with its own timing words
+
+	InitialDelay     timeline.Duration `yaml:"initial_delay"`     // before the first attempt; default 0; not part of within
 	Timeout          timeline.Duration `yaml:"timeout"`           // of one attempt; default 1s, 5s for websocket, exec and with within
 	Interval         timeline.Duration `yaml:"interval"`          // between attempts; default 50ms; it starts at 10ms and grows
 	Within           timeline.Duration `yaml:"within"`            // of all attempts together; default: the thresholds decide
@@ -39,6 +46,19 @@ type HTTP struct {
 	JSON    string            `yaml:"json"`   // path, for example $.status or $.items[0].id
 	Equals  any               `yaml:"equals"` // the value at JSON, a text also equals the number spelled so; unset: it exists and is not null
 	CORS    string            `yaml:"cors"`   // an origin: send a preflight (OPTIONS) for Method and require that it is allowed
+
+	CORSRefused     string     `yaml:"cors_refused"`     // an origin whose preflight must not be allowed
+	CORSMethods     []string   `yaml:"cors_methods"`     // further methods that the origin of CORS may use
+	CORSCredentials bool       `yaml:"cors_credentials"` // the origin of CORS may send cookies
+	RateLimit       *RateLimit `yaml:"rate_limit"`
+}
+
+// RateLimit sends the request Allowed times, each of which must hold, and then goes on until one is refused.
+type RateLimit struct {
+	Allowed    int  `yaml:"allowed"`
+	Extra      int  `yaml:"extra"`       // how many more may hold before one is refused; a limit that refills meanwhile needs some; default 0
+	Status     int  `yaml:"status"`      // of the refusal; default 429
+	RetryAfter bool `yaml:"retry_after"` // the refusal must say when to come back
 }
 
 // GRPC asks grpc.health.v1.Health/Check and requires SERVING.
@@ -73,6 +93,9 @@ type WebSocket struct {
 	Expect []string          `yaml:"expect"`
 	Within timeline.Duration `yaml:"within"` // of the whole sequence, connecting included; the same as timeout
 	Status int               `yaml:"status"` // instead of expect: the upgrade is refused with this status
+	// Reconnect drops the connection without a word once the sequence is complete, as a network does, and connects again, so many
+	// times: each time everything must hold.
+	Reconnect int `yaml:"reconnect"`
 }
 
 // Exec runs a command in a process group of its own, with nothing on its stdin.
@@ -80,4 +103,58 @@ type Exec struct {
 	Command  []string `yaml:"command"` // argv
 	ExitCode int      `yaml:"exit_code"`
 	Match    string   `yaml:"match"` // regular expression on stdout
+}
+
+// ClickHouse talks to ClickHouse over HTTP: without Query it writes a row into a table of its own, reads it back and drops the table.
+type ClickHouse struct {
+	URL      string `yaml:"url"`
+	Database string `yaml:"database"` // default: the user's
+	User     string `yaml:"user"`
+	Password string `yaml:"password"`
+	Query    string `yaml:"query"`
+	Expect   any    `yaml:"expect"` // first column of the first row, compared as text, numbers by value; unset: any answer, also no row
+}
+
+// Metrics reads a page of metrics as Prometheus does and compares samples.
+type Metrics struct {
+	URL     string            `yaml:"url"`
+	Headers map[string]string `yaml:"headers"`
+	Name    string            `yaml:"name"`   // of the sample: also x_bucket, x_sum and x_count
+	Labels  map[string]string `yaml:"labels"` // the sample has these, and may have others
+	Op      string            `yaml:"op"`     // ==, !=, <, <=, > or >=; default ==
+	Value   *float64          `yaml:"value"`  // every sample with the name and the labels compares so with it; nil: there is one
+}
+
+// JWT sends requests with a token that must be accepted and with tokens that must be refused. They are signed with Secret or Key, or
+// made from Token.
+type JWT struct {
+	URL       string            `yaml:"url"`
+	Method    string            `yaml:"method"` // default GET
+	Headers   map[string]string `yaml:"headers"`
+	Body      string            `yaml:"body"`
+	Algorithm string            `yaml:"algorithm"` // default HS256 with Secret, RS256 with a key
+	Secret    string            `yaml:"secret"`    // of HS256, HS384, HS512
+	Key       string            `yaml:"key"`       // private, in PEM
+	KeyFile   string            `yaml:"key_file"`  // a file with it, read in every attempt
+	KeyID     string            `yaml:"kid"`
+	Claims    map[string]any    `yaml:"claims"`  // besides sub, iat and exp, which they may replace
+	Token     string            `yaml:"token"`   // a valid one, instead of one that is signed here
+	Header    string            `yaml:"header"`  // that carries it; default Authorization
+	Scheme    string            `yaml:"scheme"`  // before it; default Bearer in Authorization
+	Status    int               `yaml:"status"`  // of the valid one; 0: any of 200..299
+	Refused   int               `yaml:"refused"` // of the others; 0: 401 or 403
+
+	Valid    *JWTCase `yaml:"valid"`
+	Tampered *JWTCase `yaml:"tampered"` // a claim more than was signed
+	Expired  *JWTCase `yaml:"expired"`  // signed, but its time is over
+	Unsigned *JWTCase `yaml:"unsigned"` // algorithm none, no signature
+	Missing  *JWTCase `yaml:"missing"`  // no token at all
+}
+
+// JWTCase is what is different about one of the tokens.
+type JWTCase struct {
+	URL    string `yaml:"url"`
+	Status int    `yaml:"status"`
+	Token  string `yaml:"token"` // sent as it is
+	Skip   bool   `yaml:"skip"`
 }

@@ -9,6 +9,7 @@ import (
 
 // Timing is when a probe is asked: Kubernetes' words, with every default filled in.
 type Timing struct {
+	InitialDelay     time.Duration // before the first attempt, beyond Within
 	Timeout          time.Duration // of one attempt (and of each link of a chain)
 	Interval         time.Duration // between attempts, after a growth from firstInterval
 	Within           time.Duration // of all attempts together; 0: the thresholds decide
@@ -26,6 +27,7 @@ const (
 // Timing returns the timing words of s with the defaults filled in. Those of s.Then are its own.
 func (s Spec) Timing() Timing {
 	t := Timing{
+		InitialDelay:     s.InitialDelay.D(),
 		Timeout:          s.Timeout.D(),
 		Interval:         s.Interval.D(),
 		Within:           s.Within.D(),
@@ -37,7 +39,7 @@ func (s Spec) Timing() Timing {
 	}
 	if t.Timeout <= 0 {
 		t.Timeout = shortTimeout
-		if s.WebSocket != nil || s.Exec != nil || t.Within > 0 {
+		if s.WebSocket != nil || s.Exec != nil || s.several() || t.Within > 0 {
 			t.Timeout = longTimeout
 		}
 	}
@@ -47,14 +49,20 @@ func (s Spec) Timing() Timing {
 	return t
 }
 
+// several says whether an attempt is many requests, which need more time than one.
+func (s Spec) several() bool {
+	return s.JWT != nil || s.Parallel > 1 || s.HTTP != nil && s.HTTP.RateLimit != nil || s.ClickHouse != nil && s.ClickHouse.Query == ""
+}
+
 func (s Spec) checkTiming() error {
 	var errs []error
 	for _, d := range []struct {
 		name  string
 		value int64
 	}{
-		{"timeout", int64(s.Timeout)}, {"interval", int64(s.Interval)}, {"within", int64(s.Within)},
+		{"initial_delay", int64(s.InitialDelay)}, {"timeout", int64(s.Timeout)}, {"interval", int64(s.Interval)}, {"within", int64(s.Within)},
 		{"success_threshold", int64(s.SuccessThreshold)}, {"failure_threshold", int64(s.FailureThreshold)},
+		{"parallel", int64(s.Parallel)},
 	} {
 		if d.value < 0 {
 			errs = append(errs, fmt.Errorf("%s must not be negative", d.name))
@@ -63,11 +71,14 @@ func (s Spec) checkTiming() error {
 	return errors.Join(errs...)
 }
 
-// Poll asks p until SuccessThreshold attempts in a row held, and returns the answer of the last one. It gives up when
+// Poll waits for t.InitialDelay and asks p until SuccessThreshold attempts in a row held, and returns the answer of the last one. It gives up when
 // t.Within is over or ctx ends; without Within, when FailureThreshold attempts in a row failed. Its error is the last telling
 // one, with the number of attempts. After a failure the pause starts small and doubles up to t.Interval, so that the moment of
 // the first success is exact; after a success it is t.Interval. each, if not nil, is told every attempt (from 1) before the pause.
 func Poll(ctx context.Context, p Probe, t Timing, each func(attempt int, a Answer, err error)) (Answer, error) {
+	if t.InitialDelay > 0 && !sleep(ctx, t.InitialDelay) {
+		return Answer{}, fmt.Errorf("stopped before the first attempt: %w", context.Cause(ctx))
+	}
 	if t.Within > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, t.Within, noAnswer{t.Within})

@@ -19,13 +19,15 @@ func TestTimingDefaults(t *testing.T) {
 		spec Spec
 		want Timing
 	}{
-		"plain":            {Spec{TCP: &TCP{}}, Timing{time.Second, 50 * time.Millisecond, 0, 1, 1}},
-		"websocket":        {Spec{WebSocket: &WebSocket{}}, Timing{5 * time.Second, 50 * time.Millisecond, 0, 1, 1}},
-		"websocket within": {Spec{WebSocket: &WebSocket{Within: d(3 * time.Second)}}, Timing{3 * time.Second, 50 * time.Millisecond, 0, 1, 1}},
-		"exec":             {Spec{Exec: &Exec{}}, Timing{5 * time.Second, 50 * time.Millisecond, 0, 1, 1}},
-		"within":           {Spec{TCP: &TCP{}, Within: d(time.Minute)}, Timing{5 * time.Second, 50 * time.Millisecond, time.Minute, 1, 1}},
-		"all": {Spec{TCP: &TCP{}, Timeout: d(2), Interval: d(3), Within: d(4), SuccessThreshold: 5, FailureThreshold: 6},
-			Timing{2, 3, 4, 5, 6}},
+		"plain":            {Spec{TCP: &TCP{}}, Timing{0, time.Second, 50 * time.Millisecond, 0, 1, 1}},
+		"websocket":        {Spec{WebSocket: &WebSocket{}}, Timing{0, 5 * time.Second, 50 * time.Millisecond, 0, 1, 1}},
+		"websocket within": {Spec{WebSocket: &WebSocket{Within: d(3 * time.Second)}}, Timing{0, 3 * time.Second, 50 * time.Millisecond, 0, 1, 1}},
+		"exec":             {Spec{Exec: &Exec{}}, Timing{0, 5 * time.Second, 50 * time.Millisecond, 0, 1, 1}},
+		"within":           {Spec{TCP: &TCP{}, Within: d(time.Minute)}, Timing{0, 5 * time.Second, 50 * time.Millisecond, time.Minute, 1, 1}},
+		"parallel":         {Spec{TCP: &TCP{}, Parallel: 2}, Timing{0, 5 * time.Second, 50 * time.Millisecond, 0, 1, 1}},
+		"jwt":              {Spec{JWT: &JWT{}}, Timing{0, 5 * time.Second, 50 * time.Millisecond, 0, 1, 1}},
+		"all": {Spec{TCP: &TCP{}, InitialDelay: d(1), Timeout: d(2), Interval: d(3), Within: d(4), SuccessThreshold: 5, FailureThreshold: 6},
+			Timing{1, 2, 3, 4, 5, 6}},
 	} {
 		t.Run(name, func(t *testing.T) { assert.Equal(t, c.want, c.spec.Timing()) })
 	}

@@ -18,7 +18,8 @@ func webSocketKind() Kind {
 	return Kind{
 		Name: "websocket",
 		Doc: "Connects, sends one message and waits for messages in order: each by the field type of a JSON message or, between slashes, by a regular " +
-			"expression on its text. Other messages in between are passed over. With status the upgrade must be refused instead.",
+			"expression on its text. Other messages in between are passed over. With reconnect the connection is dropped then, as a network would, and " +
+			"all must hold once more on a new one, so many times. With status the upgrade must be refused instead.",
 		Example: "websocket:\n  url: ws://127.0.0.1:8080/ws\n  send: '{\"type\":\"user_message\",\"text\":\"hi\"}'\n" +
 			"  expect: [agent_started, agent_thinking, '/\"tool\": ?\"search\"/', agent_completed]\n  within: 5s",
 		used:  func(s Spec) bool { return s.WebSocket != nil },
@@ -61,6 +62,9 @@ func (ws WebSocket) build() (attempt, error) {
 	if ws.Status != 0 && (ws.Status < 200 || ws.Status > 599) {
 		errs = append(errs, fmt.Errorf("status %d: expected 200 to 599", ws.Status))
 	}
+	if ws.Reconnect < 0 || ws.Reconnect > 0 && ws.Status != 0 {
+		errs = append(errs, errors.New("reconnect: expected how often to connect again; it does not go with status"))
+	}
 	if ws.Within < 0 {
 		errs = append(errs, errors.New("within must not be negative"))
 	}
@@ -85,7 +89,22 @@ func betweenSlashes(s string) (string, bool) {
 	return s[1 : len(s)-1], true
 }
 
+// ask connects as often as the probe says; all but the last connection are dropped without a word.
 func (p webSocketProbe) ask(ctx context.Context) (Answer, error) {
+	for again := 0; ; again++ {
+		last := again == p.spec.Reconnect
+		answer, err := p.talk(ctx, last)
+		if err != nil && again > 0 {
+			return answer, fmt.Errorf("connected again (%d of %d): %w", again, p.spec.Reconnect, err)
+		}
+		if err != nil || last {
+			return answer, err
+		}
+	}
+}
+
+// talk is one connection from its begin to its end.
+func (p webSocketProbe) talk(ctx context.Context, politely bool) (Answer, error) {
 	w, done := newWire(ctx)
 	defer done()
 	headers := http.Header{"User-Agent": {userAgent}}
@@ -112,7 +131,7 @@ func (p webSocketProbe) ask(ctx context.Context) (Answer, error) {
 		}
 	}
 	answer.Body, err = p.listen(ctx, conn)
-	if err == nil {
+	if err == nil && politely {
 		_ = conn.Close(websocket.StatusNormalClosure, "") // politely; the attempt's context bounds it by closing the wire
 	}
 	return answer, err

@@ -84,6 +84,9 @@ func why(ctx context.Context, err error) (string, error) {
 		return "a closed connection", err
 	}
 	text := innermost(err).Error()
+	if strings.Contains(text, "server gave HTTP response to HTTPS client") {
+		return "an answer that is not TLS", err
+	}
 	for _, prefix := range []string{"net/http: ", "HTTP/1.x transport connection broken: ", "net/http: ", "http: "} {
 		text = strings.TrimPrefix(text, prefix)
 	}
