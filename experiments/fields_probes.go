@@ -9,7 +9,7 @@ import (
 // probeSections are the probes and the proofs made from them.
 func probeSections() []section {
 	return []section{proofSection(), probeSection(), tcpSection(), httpSection(), grpcSection(), sqlSection(), redisSection(),
-		websocketSection(), execSection()}
+		websocketSection(), execSection(), rateLimitSection(), clickHouseSection(), metricsSection(), jwtSection(), jwtCaseSection()}
 }
 
 func proofSection() section {
@@ -26,8 +26,8 @@ func proofSection() section {
 func probeSection() section {
 	return section{
 		name: "probe", title: "a probe", of: reflect.TypeFor[probes.Spec](),
-		doc:      "Exactly one kind, and Kubernetes' words for its timing.",
-		reserved: []string{"clickhouse", "metrics", "jwt"},
+		doc: "Exactly one kind, and Kubernetes' words for its timing. `${unique}` is a value that each attempt makes anew, and `${captured.NAME}` one that an " +
+			"earlier probe of the chain captured.",
 		fields: []entry{
 			{name: "tcp", doc: "Connects and closes.", example: `{address: "127.0.0.1:${port.http}"}`},
 			{name: "http", doc: "Sends one request and checks the answer.", example: `{url: "http://127.0.0.1:${port.http}/ready", status: 200}`},
@@ -38,9 +38,17 @@ func probeSection() section {
 				example: `{url: "ws://127.0.0.1:${port.http}/ws", send: '{"type":"ping"}', expect: [pong]}`},
 			{name: "exec", doc: "Runs a command.", example: "{command: [./check.sh]}"},
 			{name: "log", format: formatRegexp, doc: "Some line of the service's output matches.", example: "'listening on'"},
+			{name: "clickhouse", doc: "Writes, reads and drops on ClickHouse, or runs a query.", example: `{url: "http://${clickhouse.upstream}"}`},
+			{name: "metrics", doc: "Compares a Prometheus sample.", example: `{url: "http://127.0.0.1:${port.http}/metrics", name: worker_up, value: 1}`},
+			{name: "jwt", doc: "A valid token is accepted; a tampered, expired, unsigned and missing one are refused.",
+				example: `{url: "http://127.0.0.1:${port.http}/me", secret: "${env.JWT_SECRET:-secret}"}`},
+			{name: "parallel", def: "1", min: bounds(1), max: bounds(1000), doc: "So many attempts at once; all must hold. The first that fails ends the others.", example: "5"},
+			{name: "capture", doc: "Values of the answer, as JSON paths by name, for what follows by `then`: `${captured.NAME}`. `$` is the whole answer.",
+				example: "{id: $.thread.id}"},
 			{name: "then", doc: "A probe that is asked after this one held, in the same attempt, with its own timing.",
 				example: `{sql: {dsn: "postgres://app@${postgres.upstream}/app", query: select count(*) from threads, expect: 1}}`},
-			{name: "timeout", def: "(1s; 5s for websocket, exec and with within)", doc: "Of one attempt.", example: "500ms"},
+			{name: "initial_delay", def: "0s", doc: "Before the first attempt; `within` begins after it.", example: "2s"},
+			{name: "timeout", def: "(1s; 5s for websocket, exec, several requests and with within)", doc: "Of one attempt.", example: "500ms"},
 			{name: "interval", def: "(50ms; it starts at 10ms and grows)", doc: "Between attempts.", example: "100ms"},
 			{name: "within", def: "(one attempt)", doc: "Of all attempts together.", example: "5s"},
 			{name: "success_threshold", def: "1", min: bounds(1), max: bounds(1000), doc: "Attempts that must succeed in a row.", example: "2"},
@@ -73,7 +81,11 @@ func httpSection() section {
 			{name: "match", format: formatRegexp, doc: "Matches the body (its first MiB).", example: "'\"ok\"'"},
 			{name: "json", format: formatPath, doc: "Path of a value in the body.", example: "$.status"},
 			{name: "equals", def: "(it exists and is not null)", doc: "The value at `json`.", example: "ok"},
-			{name: "cors", doc: "An origin: a preflight (OPTIONS) for `method` is sent and must be allowed.", example: "https://app.example"},
+			{name: "cors", doc: "An origin: a preflight (OPTIONS) for `method` and `headers` is sent and must be allowed.", example: "https://app.example"},
+			{name: "cors_refused", doc: "An origin whose preflight must not be allowed.", example: "https://evil.example"},
+			{name: "cors_methods", doc: "Further methods that the origin of `cors` may use, each with a preflight of its own.", example: "[PUT, DELETE]"},
+			{name: "cors_credentials", doc: "The origin of `cors` may send cookies.", example: "true"},
+			{name: "rate_limit", doc: "The request must hold so often, and be refused then.", example: "{allowed: 20}"},
 		},
 	}
 }
@@ -124,6 +136,8 @@ func websocketSection() section {
 				example: "[agent_started, /done/]"},
 			{name: "within", def: "(timeout)", doc: "Of the whole sequence, connecting included.", example: "5s"},
 			{name: "status", min: bounds(100), max: bounds(599), doc: "The upgrade is refused with this status.", example: "503"},
+			{name: "reconnect", def: "0", min: bounds(0), max: bounds(100), doc: "How often the connection is dropped after the sequence, without a word, and made again; each time all must hold.",
+				example: "1"},
 		},
 	}
 }

@@ -151,6 +151,12 @@ func (l *loader) trialScope(files []string, where string) scope {
 	return s
 }
 
+// ofProbe adds what only an attempt at a probe knows.
+func (s scope) ofProbe() scope {
+	s.probe = true
+	return s
+}
+
 // scopes checks that every variable that is left in the file (but for the experiments) will exist when it is needed.
 func (l *loader) scopes() {
 	l.serviceScope(child(l.root, "service"), l.f.Service, nil)
@@ -158,7 +164,7 @@ func (l *loader) scopes() {
 	for i := range l.f.Dependencies {
 		l.dependencyScope(child(l.root, "dependencies").Content[2*i+1], l.f.Dependencies[i].Name)
 	}
-	l.trialScope(files, "in a readiness proof").check(l.reporter, child(l.root, "readiness"))
+	l.trialScope(files, "in a readiness proof").ofProbe().check(l.reporter, child(l.root, "readiness"))
 	if phases := child(l.root, "phases"); phases != nil {
 		l.phaseScopes(phases, files)
 	}
@@ -175,7 +181,8 @@ func (l *loader) serviceScope(n *yaml.Node, s Service, axes []string) {
 	scope{names: []string{"bin"}, where: "in the build command"}.check(l.reporter, child(n, "build"))
 	trial := l.trialScope(sortedKeys(s.Files), "in the service")
 	trial.axes = axes
-	trial.check(l.reporter, without(n, "build", "name"))
+	trial.check(l.reporter, without(n, "build", "name", "ready"))
+	trial.ofProbe().check(l.reporter, child(n, "ready"))
 	scope{where: "in the service's name"}.check(l.reporter, child(n, "name"))
 }
 
@@ -184,8 +191,10 @@ func (l *loader) dependencyScope(n *yaml.Node, name string) {
 		where: "in a dependency"}
 	for _, key := range keys(n) {
 		switch key.Value {
-		case "command", "env", "ready":
+		case "command", "env":
 			own.check(l.reporter, child(n, key.Value))
+		case "ready":
+			own.ofProbe().check(l.reporter, child(n, key.Value))
 		default:
 			scope{where: "here: only env and var are replaced in this place"}.check(l.reporter, child(n, key.Value))
 		}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"path"
 	"reflect"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -54,7 +53,7 @@ func (l *loader) validateService(d *decoder, at string, s *Service) {
 }
 
 // reservedNames cannot be dependencies: ${NAME} means something else.
-var reservedNames = []string{"env", "var", "port", "file", "bin", "dir", "trial", "seed", "dep", "ca"}
+var reservedNames = []string{"env", "var", "port", "file", "bin", "dir", "trial", "seed", "dep", "ca", "unique", "captured"}
 
 func (l *loader) validateDependencies() {
 	ports, owners := map[string]string{}, map[string]string{}
@@ -110,9 +109,15 @@ func (l *loader) validateSource(dep *Dependency, at string) {
 }
 
 // probeKinds are the fields of a probe of which exactly one is set.
-var probeKinds = []string{"tcp", "http", "grpc", "sql", "redis", "websocket", "exec", "log"}
+var probeKinds = []string{"tcp", "http", "grpc", "sql", "redis", "websocket", "exec", "log", "clickhouse", "metrics", "jwt"}
 
+// validateProbe checks a probe and what is chained to it.
 func (l *loader) validateProbe(d *decoder, at string, p *probes.Spec) {
+	l.validateLink(d, at, p)
+	l.captures(d, at, p, nil)
+}
+
+func (l *loader) validateLink(d *decoder, at string, p *probes.Spec) {
 	var got []string
 	for _, kind := range probeKinds {
 		if d.has(at + "." + kind) {
@@ -142,39 +147,9 @@ func (l *loader) validateProbe(d *decoder, at string, p *probes.Spec) {
 		l.validateWebSocket(d, at+".websocket", w)
 	}
 	if p.Then != nil {
-		l.validateProbe(d, at+".then", p.Then)
+		l.validateLink(d, at+".then", p.Then)
 	}
 	l.tryProbe(d, at, p)
-}
-
-// tryProbe makes the probe as a trial would, with stand-ins for its variables: what only the probe itself knows to be wrong is found too.
-func (l *loader) tryProbe(d *decoder, at string, p *probes.Spec) {
-	node := d.at(at)
-	if node == nil || l.problemsWithin(node) {
-		return
-	}
-	spec, err := Render(*p, standIn)
-	if err == nil {
-		spec.Then = nil // tried by itself
-		_, err = probes.New(spec, probes.Env{Log: func(*regexp.Regexp) (string, bool) { return "", false }})
-	}
-	if err != nil {
-		d.add(node, err.Error(), "", "")
-	}
-}
-
-// standIn answers every variable with something of its form.
-func standIn(name string) (string, error) {
-	_, attribute, dotted := strings.Cut(name, ".")
-	switch {
-	case strings.HasPrefix(name, "port."), attribute == "port", attribute == "upstream_port", name == "seed":
-		return "1", nil
-	case attribute == "host", attribute == "upstream_host":
-		return "127.0.0.1", nil
-	case attribute == "upstream", !dotted && name != "bin" && name != "dir" && name != "trial":
-		return "127.0.0.1:1", nil
-	}
-	return "x", nil
 }
 
 func (l *loader) validateWebSocket(d *decoder, at string, w *probes.WebSocket) {

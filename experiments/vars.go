@@ -180,6 +180,7 @@ type scope struct {
 	names []string // exact names
 	axes  []string // of a matrix: replaced already where they are written right
 	ports bool     // ${port.ANY}
+	probe bool     // ${unique} and ${captured.ANY}: whether that is captured is seen elsewhere
 	where string   // for messages: "in the build command"
 }
 
@@ -187,6 +188,9 @@ type scope struct {
 func (s scope) allows(name string) bool {
 	if port, ok := strings.CutPrefix(name, "port."); ok && s.ports {
 		return identifier.MatchString(port)
+	}
+	if s.probe && (name == "unique" || strings.HasPrefix(name, capturedPrefix)) {
+		return true
 	}
 	return slices.Contains(s.names, name) || slices.Contains(s.axes, name)
 }
@@ -237,6 +241,9 @@ func (s scope) expected() string {
 	names = slices.DeleteFunc(names, func(n string) bool { return strings.Contains(n, ".") && !strings.HasPrefix(n, "file.") })
 	if s.ports {
 		names = append(names, "port.NAME")
+	}
+	if s.probe {
+		names = append(names, "unique", capturedPrefix+"NAME")
 	}
 	return oneOf(append(append(names, s.axes...), "env.NAME", "var.NAME"))
 }

@@ -3,7 +3,6 @@ package probes
 import (
 	"context"
 	"io"
-	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -79,7 +78,7 @@ func askers(address string) map[string]Spec {
 
 // Whatever a server answers, an attempt ends in time and takes little memory.
 func TestAnAttemptIsBoundedInTimeAndMemory(t *testing.T) {
-	const limit = 24 << 20 // allocated in all, by both sides: of 100 MB that are offered
+	const limit = 48 << 20 // allocated in all, by both sides: of 100 MB that are offered
 	for name, handle := range monsters() {
 		address := serve(t, handle)
 		for kind, s := range askers(address) {
@@ -129,7 +128,7 @@ func TestHostileServersDoNotDisturbOthers(t *testing.T) {
 
 func TestInvalidTLS(t *testing.T) {
 	secure := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
-	secure.Config.ErrorLog = log.New(io.Discard, "", 0) // it tells of every client that hangs up
+	secure.Config.ErrorLog = quiet() // it tells of every client that hangs up
 	secure.StartTLS()
 	t.Cleanup(secure.Close)
 	plain := serveHTTP(t, func(http.ResponseWriter, *http.Request, string) {})

@@ -57,11 +57,11 @@ func (m Metrics) build() (attempt, error) {
 		errs = append(errs, err)
 	}
 	p.http.limit = maxMetrics
-	if !model.IsValidMetricName(model.LabelValue(m.Name)) {
+	if !model.IsValidLegacyMetricName(m.Name) {
 		errs = append(errs, fmt.Errorf("name %q: expected the name of a sample, for example http_requests_total", m.Name))
 	}
 	for name := range m.Labels {
-		if !model.LabelName(name).IsValid() {
+		if !model.LabelName(name).IsValidLegacy() {
 			errs = append(errs, fmt.Errorf("labels: %q cannot be the name of a label", name))
 		}
 	}

@@ -100,7 +100,7 @@ func (s *suite) bringUp(ctx context.Context, u *upstream) error {
 		return s.startCommand(ctx, u)
 	default:
 		u.address = u.spec.Upstream
-		spec, err := experiments.Render(u.spec, s.dependencyLookup(u))
+		spec, err := experiments.Render(u.spec, probes.ByAttempt(s.dependencyLookup(u)))
 		if err != nil {
 			return err
 		}
@@ -130,7 +130,7 @@ func (s *suite) startCommand(ctx context.Context, u *upstream) error {
 		return err
 	}
 	u.address = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
-	spec, err := experiments.Render(u.spec, s.dependencyLookup(u))
+	spec, err := experiments.Render(u.spec, probes.ByAttempt(s.dependencyLookup(u)))
 	if err != nil {
 		return err
 	}

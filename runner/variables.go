@@ -6,6 +6,8 @@ import (
 	"net"
 	"strconv"
 	"strings"
+
+	"github.com/chaos-startup/chaos/probes"
 )
 
 // side says who reads a variable: ${postgres} is the proxy for the service and the real address for probes, which must see
@@ -20,6 +22,13 @@ const (
 // lookup answers the variables of one trial: ${dir}, ${bin}, ${trial}, ${seed}, ${port.NAME}, ${file.NAME}, ${ca.FILE}, ${DEP} and
 // ${DEP.host|port|upstream|upstream_host|upstream_port|database|user|password}.
 func (t *trial) lookup(ctx context.Context, s side) func(string) (string, error) {
+	if s == forProbes {
+		return probes.ByAttempt(t.variable(ctx, s))
+	}
+	return t.variable(ctx, s)
+}
+
+func (t *trial) variable(ctx context.Context, s side) func(string) (string, error) {
 	return func(name string) (string, error) {
 		switch name {
 		case "dir":
