@@ -13,12 +13,29 @@ redirect and obeys no proxy variable; what it reads is bounded; passwords are no
 
 | field | meaning | default |
 |---|---|---|
+| ` + "`parallel`" + ` | so many attempts at once, all of which must hold: a pool that answers one may not answer five. The first that fails ends the others | 1 |
+| ` + "`capture`" + ` | values of the answer as JSON paths by name, ` + "`{id: $.thread.id}`" + `, for what follows; ` + "`$`" + ` is the whole answer | |
 | ` + "`then`" + ` | a probe that is asked after this one held, in the same attempt, with timing words of its own | |
-| ` + "`timeout`" + ` | of one attempt | 1s; 5s for websocket, exec and where within is set |
+| ` + "`initial_delay`" + ` | before the first attempt; ` + "`within`" + ` begins after it | 0s |
+| ` + "`timeout`" + ` | of one attempt | 1s; 5s for websocket, exec, jwt, several requests and where within is set |
 | ` + "`interval`" + ` | pause between attempts. After a failure it starts at 10ms and doubles, so that the moment of the first success is exact | 50ms |
 | ` + "`within`" + ` | of all attempts together: it is asked until it holds or this is over | the thresholds decide |
 | ` + "`success_threshold`" + ` | attempts that must hold in a row | 1 |
 | ` + "`failure_threshold`" + ` | attempts that must fail in a row before it failed; without meaning beside within | 1 |
+
+Two variables are filled in anew by every attempt: ` + "`${unique}`" + ` is a value that no other attempt has, the same in a whole chain, and
+` + "`${captured.NAME}`" + ` is what an earlier probe of the chain captured. So a chain follows what it did itself. Probes talk to the dependencies
+themselves: ` + "`${postgres}`" + ` is the proxy for the service and the real address here, so a fault is not in the way of the proof.
+
+` + "```yaml" + `
+- name: a thread is stored
+  needs: [postgres]
+  http: {method: POST, url: 'http://127.0.0.1:${port.http}/threads', body: '{"title":"${unique}"}', status: 201}
+  capture: {id: $.thread.id}
+  then:
+    sql: {dsn: 'postgres://app@${postgres}/app', query: "select title from threads where id = '${captured.id}'", expect: '${unique}'}
+    within: 5s
+` + "```" + `
 
 `
 
