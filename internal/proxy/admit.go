@@ -74,7 +74,7 @@ type resetting struct {
 }
 
 // serve treats one accepted connection from its admission to its end.
-func (p *Proxy) serve(client *net.TCPConn, number int, letIn time.Time) {
+func (p *Proxy) serve(client *socket, number int, letIn time.Time) {
 	c := &conn{p: p, number: number, letIn: letIn, client: client, done: make(chan struct{})}
 	if p.c.On != nil {
 		p.tell(Event{Kind: Accepted, Connection: c.number, At: time.Now()})
@@ -83,7 +83,7 @@ func (p *Proxy) serve(client *net.TCPConn, number int, letIn time.Time) {
 	decisive, resets, ok := p.admit(c)
 	if !ok {
 		c.leftOpen()
-		_ = client.Close()
+		client.close()
 		return
 	}
 	defer p.remove(c)
@@ -195,14 +195,14 @@ func (c *conn) connect() {
 		if c.finish("the dependency could not be reached", false) {
 			c.p.tell(Event{Kind: UpstreamError, Connection: c.number, At: time.Now(), Err: fmt.Errorf("dial %s at %s: %w", c.p.c.Name, upstream, err)})
 			if !c.p.c.Polite {
-				_ = c.client.SetLinger(0)
+				c.client.breakIt()
 			}
 		}
 		return
 	}
 	c.p.mu.Lock() // whoever arms a fault meanwhile looks for the halves under it
 	c.mu.Lock()
-	c.server = server.(*net.TCPConn)
+	c.server = server
 	over := c.over
 	if !over {
 		c.pair()
@@ -215,11 +215,14 @@ func (c *conn) connect() {
 }
 
 // dial connects to the dependency. Where descriptors are missing it waits until there are some again.
-func (c *conn) dial(ctx context.Context, upstream string) (net.Conn, error) {
+func (c *conn) dial(ctx context.Context, upstream string) (*socket, error) {
 	for pause := time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
 		server, err := c.p.dialer.DialContext(ctx, "tcp", upstream)
-		if err == nil || !noDescriptors(err) {
-			return server, err
+		if err == nil {
+			return c.p.takeOver(server.(*net.TCPConn), ctx.Done())
+		}
+		if !noDescriptors(err) {
+			return nil, err
 		}
 		c.p.short(err)
 		select {

@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"context"
-	"net"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -23,8 +22,8 @@ type conn struct {
 	p      *Proxy
 	number int
 	letIn  time.Time // by Connect; zero: unknown
-	client *net.TCPConn
-	server *net.TCPConn    // nil until dialled, or when it must stay silent
+	client *socket
+	server *socket         // nil until dialled, or when it must stay silent
 	bytes  [2]atomic.Int64 // delivered, by faults.Direction
 	drift  [2]atomic.Int64 // read into the chain, less what came out of it: lost, held or made up by faults
 
@@ -39,6 +38,7 @@ type conn struct {
 	chain    *chain              // nil: bytes need none; proxy locked
 
 	mu     sync.Mutex
+	riding *ride // nil: the reactor has nothing to do with it
 	how    string
 	over   bool
 	flush  bool               // what is on its way is still sent
@@ -68,6 +68,7 @@ func (c *conn) clientEnded() {
 
 // wake makes both directions look again at what they are to do.
 func (c *conn) wake() {
+	c.alight()
 	c.mu.Lock()
 	halves := c.halves
 	c.mu.Unlock()
@@ -136,28 +137,31 @@ func (c *conn) breaking() bool {
 }
 
 // undeadline lets reads of s wait again, unless the connection is over and its readers only have so long.
-func (c *conn) undeadline(s *net.TCPConn) {
+func (c *conn) undeadline(s *socket) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.over {
-		_ = s.SetReadDeadline(time.Time{})
+		s.setReadDeadline(time.Time{})
 	}
 }
 
-// sockets returns what is open of the connection.
-func (c *conn) sockets() []*net.TCPConn {
+// sockets returns what is open of the connection, and nothing while the reactor works on it: it ends as its state says when it is back from there.
+func (c *conn) sockets() []*socket {
+	if !c.alight() {
+		return nil
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.server == nil {
-		return []*net.TCPConn{c.client}
+		return []*socket{c.client}
 	}
-	return []*net.TCPConn{c.client, c.server}
+	return []*socket{c.client, c.server}
 }
 
 // hardClose gives the sockets back whatever still happens on them.
 func (c *conn) hardClose() {
 	for _, s := range c.sockets() {
-		_ = s.Close()
+		s.close()
 	}
 }
 
@@ -165,8 +169,7 @@ func (c *conn) hardClose() {
 // open connections and nothing to idle ones).
 func (c *conn) abort() {
 	for _, s := range c.sockets() {
-		_ = s.SetLinger(0)
-		_ = s.Close()
+		s.breakIt()
 	}
 }
 
@@ -196,16 +199,13 @@ func (c *conn) because(how string) {
 }
 
 // delivered waits until the peer's kernel has what was written to it, for closeTimeout at most: a RST throws away what has not left yet.
-func (c *conn) delivered(to *net.TCPConn) {
-	raw, err := to.SyscallConn()
-	if err != nil {
-		return
-	}
+func (c *conn) delivered(to *socket) {
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	for end := time.Now().Add(closeTimeout); time.Now().Before(end); {
 		waiting := 0
-		if err := raw.Control(func(fd uintptr) { waiting, _ = unix.IoctlGetInt(int(fd), unix.TIOCOUTQ) }); err != nil || waiting == 0 { // #nosec G115 -- a file descriptor
+		to.control(func(fd int) { waiting, _ = unix.IoctlGetInt(fd, unix.TIOCOUTQ) })
+		if waiting == 0 {
 			return
 		}
 		select {
@@ -262,25 +262,30 @@ func (c *conn) closeOrderly(how string) {
 	c.mu.Unlock()
 	if halves[faults.Upstream] == nil {
 		for _, s := range c.sockets() {
-			_ = s.CloseWrite()
-			_ = s.SetReadDeadline(time.Now().Add(closeTimeout))
+			s.closeWrite()
+			s.setReadDeadline(time.Now().Add(closeTimeout))
 		}
 		return
 	}
+	if !c.alight() {
+		return // the halves will see it
+	}
 	for _, h := range halves {
-		_ = h.to.SetWriteDeadline(time.Now().Add(closeTimeout))
+		h.to.setWriteDeadline(time.Now().Add(closeTimeout))
 		h.wake()
 	}
 }
 
 // sever ends the side of the dependency alone: to the service it is as if the host had died.
 func (c *conn) sever() {
+	if !c.alight() {
+		return // a silent connection is severed when it is back
+	}
 	c.mu.Lock()
 	server := c.server
 	c.mu.Unlock()
 	if server != nil {
-		_ = server.SetLinger(0)
-		_ = server.Close()
+		server.breakIt()
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -20,10 +19,12 @@ import (
 type half struct {
 	c        *conn
 	d        faults.Direction
-	from, to *net.TCPConn
+	from, to *socket
 	copier   copier
 
 	carry   []byte        // read when a fault had come on already: it must pass the chain
+	unsent  []byte        // read before, and not written yet
+	refused error         // what the source said before
 	woken   chan struct{} // something changed: look at the connection's mode again
 	flushed chan *chunk   // marks that have come out of the chain
 	watches []watching
@@ -54,6 +55,10 @@ func (c *conn) pair() {
 
 // pump lets both directions run and returns when they ended.
 func (c *conn) pump() {
+	c.ride()
+	if c.silent.Load() {
+		c.sever()
+	}
 	var down sync.WaitGroup
 	down.Go(c.halves[faults.Downstream].run)
 	c.halves[faults.Upstream].run()
@@ -66,18 +71,22 @@ func (h *half) wake() {
 	case h.woken <- struct{}{}:
 	default:
 	}
-	_ = h.from.SetReadDeadline(time.Unix(1, 0))
+	h.from.setReadDeadline(time.Unix(1, 0))
 }
 
 // run copies the direction from its first byte to its end.
 func (h *half) run() {
 	defer h.c.recovered()
+	h.sendRest()
 	for over := false; !over; {
 		switch c := h.c; {
 		case c.ended():
 			over = h.windDown()
 		case c.silent.Load():
 			over = h.mute()
+		case h.refused != nil:
+			over = h.sourceEnded(h.refused)
+			h.refused = nil
 		case h.carry != nil || c.active.Load() > 0:
 			over = h.slow()
 		default:
@@ -126,7 +135,7 @@ func (h *half) lastByte() {
 	case h.closes.Load():
 		c.closeOrderly("closed")
 	default:
-		_ = h.to.CloseWrite() // an error means that the peer is gone already
+		h.to.closeWrite()
 	}
 }
 
@@ -135,7 +144,7 @@ func (h *half) failed(err error) {
 	if h.c.silent.Load() && !h.c.clientGone.Load() && h.d == faults.Upstream {
 		return // what could not be sent to the dead is no news to the service
 	}
-	if !errors.Is(err, net.ErrClosed) {
+	if !closedHere(err) {
 		h.c.reset([]string{"reset by the service", "reset by the dependency"}[h.d])
 	}
 }
@@ -145,8 +154,8 @@ func (h *half) windDown() (over bool) {
 	if !h.c.flushing() {
 		return true
 	}
-	_ = h.to.CloseWrite()
-	_ = h.from.SetReadDeadline(time.Now().Add(closeTimeout))
+	h.to.closeWrite()
+	h.from.setReadDeadline(time.Now().Add(closeTimeout))
 	_, _ = io.Copy(io.Discard, onlyReader{h.from})
 	return true
 }
@@ -181,12 +190,35 @@ func (h *half) fast() (over bool) {
 		case errors.As(err, new(writeError)):
 			h.failed(err)
 			return !h.c.flushing() && !h.c.silent.Load()
-		case !h.stopped(err):
-			h.lastByte()
-			return !h.c.ended()
+		default:
+			if h.sourceEnded(err) {
+				return true
+			}
 		}
 	}
 	return false
+}
+
+// sourceEnded treats a failed read. It says whether the direction is over.
+func (h *half) sourceEnded(err error) (over bool) {
+	if h.stopped(err) {
+		return false
+	}
+	h.lastByte()
+	return !h.c.ended()
+}
+
+// sendRest writes what the reactor had read and could not write.
+func (h *half) sendRest() {
+	if len(h.unsent) == 0 || h.c.ended() && !h.c.flushing() {
+		return
+	}
+	n, err := h.to.Write(h.unsent)
+	h.c.bytes[h.d].Add(int64(n))
+	h.unsent = nil
+	if err != nil {
+		h.failed(err)
+	}
 }
 
 // passes says whether data may be passed on as it is: no fault came on while it was on its way here. Else it is kept for the chain.
@@ -229,9 +261,13 @@ func (w *watching) look(data []byte) {
 // recovered turns a panic in a link into an event and ends that connection only.
 func (c *conn) recovered() {
 	if r := recover(); r != nil {
-		c.p.tell(Event{Kind: Panic, Connection: c.number, At: time.Now(), Err: fmt.Errorf("panic in a link: %v", r)})
-		c.reset("chaos failed")
+		c.panicked(r)
 	}
+}
+
+func (c *conn) panicked(with any) {
+	c.p.tell(Event{Kind: Panic, Connection: c.number, At: time.Now(), Err: fmt.Errorf("panic in a link: %v", with)})
+	c.reset("chaos failed")
 }
 
 // interrupted and wouldWait say that a system call did nothing yet: it is to be made again, at once or when the socket is ready.

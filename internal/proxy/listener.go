@@ -222,7 +222,7 @@ func (l *listener) accept() (*net.TCPConn, error) {
 	for {
 		c, err := l.l.AcceptTCP()
 		if err == nil {
-			if l.isFiller(c) {
+			if l.isFiller(c.RemoteAddr().(*net.TCPAddr).Port) {
 				_ = c.Close()
 				continue
 			}
@@ -249,13 +249,9 @@ func (l *listener) accept() (*net.TCPConn, error) {
 }
 
 // isFiller says whether a connection is one of our own, that filled the queue.
-func (l *listener) isFiller(c *net.TCPConn) bool {
+func (l *listener) isFiller(port int) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.fillers) == 0 {
-		return false
-	}
-	port := c.RemoteAddr().(*net.TCPAddr).Port
 	defer delete(l.fillers, port)
 	return l.fillers[port]
 }

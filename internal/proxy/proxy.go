@@ -42,6 +42,11 @@ type Proxy struct {
 	inChain  int
 	drift    [2]int64 // of closed connections, by faults.Direction
 
+	reacting sync.Mutex
+	reactor  *reactor
+	still    bool // no reactor any more
+	turning  sync.WaitGroup
+
 	numbers atomic.Int64
 	done    chan struct{} // closed by Close
 	work    sync.WaitGroup
@@ -145,7 +150,11 @@ func (p *Proxy) acceptLoop(l *listener) {
 		} else {
 			letIn = p.expected()
 		}
-		p.work.Go(func() { p.serve(c, number, letIn) })
+		s, err := p.takeOver(c, p.done)
+		if err != nil {
+			continue // the proxy was closed meanwhile
+		}
+		p.work.Go(func() { p.serve(s, number, letIn) })
 	}
 }
 
@@ -223,6 +232,7 @@ func (p *Proxy) Close(ctx context.Context) error {
 	go func() {
 		defer close(finished)
 		p.work.Wait()
+		p.stopEngine()
 	}()
 	select {
 	case <-finished:

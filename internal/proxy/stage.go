@@ -84,12 +84,12 @@ func (l *link) Next() (faults.Chunk, bool) {
 
 // NextUntil implements faults.Link.
 func (l *link) NextUntil(t time.Time) (faults.Chunk, bool, bool) {
-	timer := time.NewTimer(time.Until(t))
-	defer timer.Stop()
-	return l.next(timer.C)
+	rung, stop := l.s.ch.c.p.alarm(t)
+	defer stop()
+	return l.next(rung)
 }
 
-func (l *link) next(timeout <-chan time.Time) (c faults.Chunk, due, ok bool) {
+func (l *link) next(timeout <-chan struct{}) (c faults.Chunk, due, ok bool) {
 	for {
 		if l.pending == nil {
 			select {
@@ -132,14 +132,13 @@ func (l *link) Wait(t time.Time) bool { return l.s.ch.wait(t, l.state) }
 
 // wait sleeps until t. It is false when st ended, or the connection, before.
 func (ch *chain) wait(t time.Time, st *state) bool {
-	left := time.Until(t)
-	if left <= 0 && st.stands() {
+	if !time.Now().Before(t) && st.stands() {
 		return !ch.c.ended()
 	}
-	timer := time.NewTimer(left)
-	defer timer.Stop()
+	rung, stop := ch.c.p.alarm(t)
+	defer stop()
 	select {
-	case <-timer.C:
+	case <-rung:
 		return true
 	case <-st.changed:
 	case <-ch.c.done:

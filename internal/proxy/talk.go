@@ -194,7 +194,7 @@ const (
 )
 
 // wait passes on what waits until something else happens: with hear, also that a chunk comes.
-func (t *exchange) wait(st *state, timeout <-chan time.Time, hear bool) turn {
+func (t *exchange) wait(st *state, timeout <-chan struct{}, hear bool) turn {
 	for !hear || t.pending == nil {
 		if st != t.state || !st.on {
 			t.rest()
@@ -271,12 +271,12 @@ func (t *exchange) Next() (faults.Direction, faults.Chunk, bool) {
 
 // NextUntil implements faults.Talk.
 func (t *exchange) NextUntil(at time.Time) (d faults.Direction, c faults.Chunk, due, ok bool) {
-	timer := time.NewTimer(time.Until(at))
-	defer timer.Stop()
-	return t.next(timer.C)
+	rung, stop := t.s.ch.c.p.alarm(at)
+	defer stop()
+	return t.next(rung)
 }
 
-func (t *exchange) next(timeout <-chan time.Time) (d faults.Direction, c faults.Chunk, timedOut, ok bool) {
+func (t *exchange) next(timeout <-chan struct{}) (d faults.Direction, c faults.Chunk, timedOut, ok bool) {
 	for {
 		switch t.wait(t.state, timeout, true) {
 		case due:
@@ -344,9 +344,9 @@ func (t *exchange) Pass(d faults.Direction, c faults.Chunk) {
 
 // Wait implements faults.Talk.
 func (t *exchange) Wait(at time.Time) bool {
-	timer := time.NewTimer(time.Until(at))
-	defer timer.Stop()
-	return t.wait(t.state, timer.C, false) == due
+	rung, stop := t.s.ch.c.p.alarm(at)
+	defer stop()
+	return t.wait(t.state, rung, false) == due
 }
 
 // Began implements faults.Talk.

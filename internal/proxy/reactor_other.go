@@ -1,0 +1,23 @@
+//go:build !linux
+
+package proxy
+
+import (
+	"errors"
+	"time"
+)
+
+// reactor is for Linux alone: elsewhere newReactor says so.
+type reactor struct{}
+
+func newReactor() (*reactor, error) { return nil, errors.ErrUnsupported }
+
+func (*reactor) run()                  {}
+func (*reactor) end()                  {}
+func (*reactor) at(t time.Time) *alarm { return &alarm{at: t} }
+func (*reactor) forget(*alarm)         {}
+func (*reactor) admit(*ride) error     { return errors.ErrUnsupported }
+func (*reactor) dismiss(*ride)         {}
+
+func receive(int, []byte) (int, error)  { return 0, errors.ErrUnsupported }
+func transmit(int, []byte) (int, error) { return 0, errors.ErrUnsupported }
