@@ -422,6 +422,7 @@ func TestArmIsNotHeldUp(t *testing.T) {
 		_ = c.SetWriteDeadline(time.Now().Add(10 * time.Millisecond))
 		_, _ = c.Write(big)
 	}
+	require.Eventually(t, func() bool { return f.Stats().Accepted == 300 }, 10*time.Second, time.Millisecond, "the kernel takes bytes of those that are not")
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
