@@ -15,7 +15,7 @@ func (t *trace) observe() Observation {
 		Outcome:      t.outcome(),
 		Phases:       []PhaseSpan{},
 		Faults:       t.faultSpans(),
-		Dependencies: t.figures(),
+		Dependencies: t.figuresAndRetries(),
 		Readiness:    t.results(),
 	}
 	for _, p := range t.phases() {
@@ -128,6 +128,16 @@ func (t *trace) figures() map[string]DependencyFigures {
 	}
 	if len(out) == 0 {
 		return nil
+	}
+	return out
+}
+
+// figuresAndRetries is figures with how each dependency was tried again.
+func (t *trace) figuresAndRetries() map[string]DependencyFigures {
+	out := t.figures()
+	for name, f := range out {
+		f.Retries = t.retries(name)
+		out[name] = f
 	}
 	return out
 }

@@ -122,11 +122,24 @@ type StopsOnSignal struct {
 	Within timeline.Duration `json:"within,omitempty"`
 }
 
-// Retry bounds the attempts on each dependency. Zero fields are not checked.
+// Retry bounds the attempts on each dependency and says in which manner they are repeated. Zero fields are not checked.
 type Retry struct {
-	MaxAttempts int     `json:"max_attempts,omitempty"`
-	MaxRate     float64 `json:"max_rate,omitempty"` // attempts in any one second
+	On               []string          `json:"on,omitempty"` // only these dependencies; none: all with a fault
+	MaxAttempts      int               `json:"max_attempts,omitempty"`
+	MaxRate          float64           `json:"max_rate,omitempty"` // attempts in any one second
+	Backoff          string            `json:"backoff,omitempty"`  // BackoffExponential or BackoffGrowing
+	Jitter           bool              `json:"jitter,omitempty"`   // pauses vary
+	MaxParallel      int               `json:"max_parallel,omitempty"`
+	MaxAmplification float64           `json:"max_amplification,omitempty"` // attempts for each intended one
+	GiveUpWithin     timeline.Duration `json:"give_up_within,omitempty"`    // from the first attempt that failed
+	Lockstep         *bool             `json:"lockstep,omitempty"`          // false: replicas do not retry together
 }
+
+// How the pauses between attempts must develop.
+const (
+	BackoffExponential = "exponential" // by a factor
+	BackoffGrowing     = "growing"     // by a time or a factor
+)
 
 // LeakedConnections bounds the connections per dependency that are open when observation ends.
 type LeakedConnections struct {
@@ -201,6 +214,7 @@ type DependencyFigures struct {
 	BytesUp   int64     `json:"bytes_up"`
 	BytesDown int64     `json:"bytes_down"`
 	AttemptMS []float64 `json:"attempt_ms,omitempty"` // at most the first 1000
+	Retries   *Retries  `json:"retries,omitempty"`    // nil: no attempt that failed under a fault was repeated
 }
 
 // ProofResult is what became of one proof of readiness: its last attempt.

@@ -102,7 +102,7 @@ func invariantsSection() section {
 			{name: "startup_budget", doc: "The service is ready or gone within its budget.", example: "true"},
 			{name: "stops_on_signal", doc: "It ends by itself after the stop signal and leaves no process behind.", example: "{within: 2s}"},
 			{name: "log_never", format: formatLines, doc: "No log line matches any of these regular expressions.", example: "['panic:', 'DATA RACE']"},
-			{name: "retry", doc: "Bounds the attempts on each dependency.", example: "{max_attempts: 50, max_rate: 20/s}"},
+			{name: "retry", doc: "Bounds the attempts on each dependency, and says in which manner they are repeated.", example: "{max_attempts: 50, backoff: exponential, jitter: true}"},
 			{name: "no_leaked_connections", doc: "Few connections per dependency are open at the end.", example: "{max: 10}"},
 			{name: "expr", kind: "expression or list of expression", doc: "An expression in CEL over what was seen of the trial is true: docs/expr.md. It may be " +
 				"given several times in a list of invariants, each with a `message` beside it.", example: "'!has(trial.exit_code) || trial.exit_code == 3'"},
@@ -114,17 +114,6 @@ func stopsSection() section {
 	return section{
 		name: "invariants.stops_on_signal", title: "stops_on_signal", of: reflect.TypeFor[contracts.StopsOnSignal](), doc: "After the stop signal.",
 		fields: []entry{{name: "within", def: "(the grace of service.stop)", doc: "It is gone after this.", example: "2s"}},
-	}
-}
-
-func retrySection() section {
-	return section{
-		name: "invariants.retry", title: "retry", of: reflect.TypeFor[contracts.Retry](), doc: "At least one of these.",
-		fields: []entry{
-			{name: "max_attempts", min: bounds(1), max: bounds(1_000_000), doc: "Attempts in a trial.", example: "50"},
-			{name: "max_rate", min: bounds(0), max: bounds(1_000_000), doc: "Attempts in any one second: a number, or text such as `20/s`.", example: "20/s",
-				kind: "rate"},
-		},
 	}
 }
 

@@ -107,7 +107,7 @@ func shapeRules(t reflect.Type, s *schema) {
 		s.Properties.Set("message", &schema{Type: "string", Description: "Beside `expr`: what it means that it is not true."})
 		s.DependentRequired = map[string][]string{"message": {"expr"}}
 	case reflect.TypeFor[contracts.Retry]():
-		s.AnyOf = requireEach("max_attempts", "max_rate")
+		s.AnyOf = requireEach(retryRules...)
 	case reflect.TypeFor[probes.HTTP]():
 		s.DependentRequired = map[string][]string{"equals": {"json"}}
 	case reflect.TypeFor[probes.WebSocket]():

@@ -300,8 +300,5 @@ func retryHook(d *decoder, n *yaml.Node, v reflect.Value, path string) {
 		}
 	}
 	d.structure(n, v, path)
-	r := v.Interface().(contracts.Retry)
-	if r.MaxAttempts == 0 && r.MaxRate == 0 && (isNull(n) || len(n.Content) == 0) {
-		d.add(n, "`retry` bounds nothing", "{max_attempts: 50} or {max_rate: 20/s}", "")
-	}
+	checkRetry(d, n, v.Interface().(contracts.Retry), path)
 }

@@ -24,6 +24,7 @@ func (l *loader) validateFile() {
 	l.validatePhases()
 	l.validateReadiness()
 	l.validateInvariants(d, "invariants", f.Invariants.PhaseOrder, f.Invariants.PhaseBudgets)
+	l.validateRetry(d, "invariants", f.Invariants.Retry)
 }
 
 func (l *loader) validateService(d *decoder, at string, s *Service) {

@@ -25,6 +25,7 @@ func (l *loader) validateExperiment(d *decoder, at string, e *Experiment) {
 	}
 	if e.Invariants != nil {
 		l.validateInvariants(d, at+".invariants", e.Invariants.PhaseOrder, e.Invariants.PhaseBudgets)
+		l.validateRetry(d, at+".invariants", e.Invariants.Retry)
 	}
 	l.validateExpectation(d, at, e)
 }

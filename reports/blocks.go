@@ -102,6 +102,7 @@ func (p *printer) block(b *block) {
 		}
 		p.line("  %-8s%s: %s", label, r.Rule, oneLine(r.Text))
 	}
+	p.retries(t, "  retries ")
 	p.slice(t)
 	for i, next := range nexts(shown) {
 		label := "do"

@@ -78,6 +78,7 @@ func (p *printer) passes(r *Report) {
 		for _, reason := range t.Reasons {
 			p.line("      %s: %s", reason.Rule, oneLine(reason.Text))
 		}
+		p.retries(t, "      retries on ")
 		p.line("")
 	}
 }

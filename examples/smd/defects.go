@@ -35,6 +35,9 @@ const (
 	LostEarlyMessage         Defect = "lost-early-message"
 	NoAuth                   Defect = "no-auth"
 	ForkChild                Defect = "fork-child"
+	NoJitter                 Defect = "no-jitter"
+	ParallelStorm            Defect = "parallel-storm"
+	SameSeed                 Defect = "same-seed"
 )
 
 // defectDoc documents one defect: what it plays, which of the failures really
@@ -68,6 +71,9 @@ func defectTable() []defectDoc {
 		{LostEarlyMessage, "a WebSocket message before the connection is registered (300 ms) is dropped", 12, "no_false_ready with a websocket probe"},
 		{NoAuth, "tokens are not verified, and starting without keys is accepted", 15, "no_false_ready with a forged token; fail_fast on auth"},
 		{ForkChild, "forks a child in a session of its own, which holds the output open and outlives the service", 0, "stops_on_signal"},
+		{NoJitter, "pauses between retries double to the millisecond: instances that fail together come back together", 3, "retry {jitter}, retry {lockstep}"},
+		{ParallelStorm, "eight workers try to connect to Redis, each for itself, at the same time", 3, "retry {max_parallel, max_amplification}"},
+		{SameSeed, "the jitter of the retries is drawn from the same seed in every instance", 3, "retry {lockstep}"},
 	}
 }
 

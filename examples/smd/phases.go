@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -74,6 +75,13 @@ func (s *service) policy() startup.Policy {
 			p.RetryFor = s.config.PhaseTimeout
 		}
 	}
+	if s.config.Defects.Has(NoJitter) { // defect: no-jitter
+		p.Backoff = drawnFrom(100*time.Millisecond, 2*time.Second, func() float64 { return 1 })
+	}
+	if s.config.Defects.Has(SameSeed) { // defect: same-seed
+		seeded := rand.New(rand.NewPCG(1, 1)) // #nosec G404 -- the defect
+		p.Backoff = drawnFrom(100*time.Millisecond, 2*time.Second, func() float64 { return (2 + 2*seeded.Float64()) / 3 })
+	}
 	if s.config.Defects.Has(NeverGivesUp) { // defect: never-gives-up
 		p.RetryFor = startup.Forever
 	}
@@ -144,6 +152,9 @@ func (s *service) cacheSteps() []startup.Step {
 }
 
 func (s *service) connectRedis(ctx context.Context) error {
+	if s.config.Defects.Has(ParallelStorm) { // defect: parallel-storm
+		defer s.crowd(ctx).Wait()
+	}
 	cache, err := session.Open(s.config.RedisURL, s.config.AttemptTimeout)
 	if err != nil {
 		return err

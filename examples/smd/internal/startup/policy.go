@@ -27,8 +27,8 @@ type Policy struct {
 }
 
 // Exponential returns a backoff that doubles from base up to limit, each pause
-// drawn from 80 to 120 % of that: wide enough to spread instances which start
-// together, narrow enough for every gap to be longer than the one before.
+// drawn from two to four thirds of that: wide enough to spread instances which
+// start together, narrow enough for every gap to be longer than the one before.
 func Exponential(base, limit time.Duration) func(int) time.Duration {
 	return func(n int) time.Duration {
 		d := base
@@ -38,7 +38,7 @@ func Exponential(base, limit time.Duration) func(int) time.Duration {
 				break
 			}
 		}
-		return time.Duration(float64(d) * (0.8 + 0.4*rand.Float64())) // #nosec G404 -- jitter, not a secret
+		return time.Duration(float64(d) * (2+2*rand.Float64()) / 3) // #nosec G404 -- jitter, not a secret
 	}
 }
 

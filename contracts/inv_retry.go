@@ -1,0 +1,119 @@
+package contracts
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/chaos-startup/chaos/timeline"
+)
+
+// retry: the attempts on each faulted dependency are bounded, in number and in rate, for each incarnation by itself, and repeated in the
+// manner that is asked for.
+func (t *trace) retry() finding {
+	const rule = "retry"
+	limits := *t.spec.Invariants.Retry
+	var all []finding
+	for _, dep := range t.faultedNames() {
+		if len(limits.On) > 0 && !slices.Contains(limits.On, dep) {
+			continue
+		}
+		for r := range t.runs {
+			if limits.MaxAttempts > 0 || limits.MaxRate > 0 {
+				all = append(all, t.retryOf(rule, limits, dep, r))
+			}
+			if limits.manners() {
+				all = append(all, t.mannersOf(rule, limits, dep, r))
+			}
+		}
+	}
+	if limits.Lockstep != nil {
+		all = append(all, t.notes(rule, "not applicable: one instance alone is in step with nobody (service.replicas)"))
+	}
+	return merge(all...)
+}
+
+// manners reports whether r asks for more than a bound on the number and the rate of attempts.
+func (r Retry) manners() bool {
+	return r.Backoff != "" || r.Jitter || r.MaxParallel > 0 || r.MaxAmplification > 0 || r.GiveUpWithin > 0
+}
+
+func (t *trace) retryOf(rule string, limits Retry, dep string, r int) finding {
+	attempts, complete := t.attempts(dep, t.runs[r])
+	who := ""
+	if len(t.runs) > 1 {
+		who = fmt.Sprintf(" in start %d", r+1)
+	}
+	count := len(attempts)
+	if f := t.figures()[dep]; len(t.runs) == 1 && f.Attempts != nil {
+		count, complete = max(count, *f.Attempts), true
+	}
+	var all []finding
+	if limits.MaxAttempts > 0 && count > limits.MaxAttempts {
+		show := attempts[min(len(attempts), limits.MaxAttempts):]
+		show = append(slices.Clone(show[:min(len(show), 3)]), t.figuresAt(dep))
+		all = append(all, t.violates(rule, "bound its retries and let them back off", show,
+			"it tried %s %s%s (at most %d)", dep, times(count), who, limits.MaxAttempts))
+	}
+	rate, from := t.peakRate(attempts)
+	if limits.MaxRate > 0 && float64(rate) > limits.MaxRate {
+		all = append(all, t.violates(rule, "let its retries back off", attempts[from:from+min(rate, 3)],
+			"it tried %s %s within one second from %s on%s (at most %s a second)", dep, times(rate), Millis(t.ms(attempts[from])), who, trim(limits.MaxRate, 3)))
+	}
+	switch {
+	case len(all) > 0:
+		return merge(all...)
+	case !complete:
+		return t.notes(rule, "not checked%s: refused attempts on %s could not be counted here; %s accepted", who, dep, wasWere(count))
+	}
+	return t.holds(rule, nil, "it tried %s %s%s, at most %s within one second", dep, times(count), who, times(rate))
+}
+
+// figuresAt returns the position of the runner's figures of dep, or -1.
+func (t *trace) figuresAt(dep string) int {
+	for _, i := range t.all(timeline.Dependency, 0, len(t.ev)) {
+		if t.ev[i].Dependency == dep {
+			return i
+		}
+	}
+	return -1
+}
+
+func wasWere(n int) string {
+	if n == 1 {
+		return "1 was"
+	}
+	return fmt.Sprintf("%d were", n)
+}
+
+// attempts returns the attempts on dep in one incarnation, and whether they are all there were. Without the connect interceptor
+// only accepted connections are seen: fewer than were tried, so enough to prove too many, not to prove few enough.
+func (t *trace) attempts(dep string, r run) (at []int, complete bool) {
+	var accepted []int
+	for i := r.first; i < min(r.next, t.end); i++ {
+		switch e := t.ev[i]; {
+		case e.Dependency != dep:
+		case e.Kind == timeline.Connect:
+			at = append(at, i)
+		case e.Kind == timeline.Accept:
+			accepted = append(accepted, i)
+		}
+	}
+	if t.first(timeline.Connect, 0, t.end) >= 0 {
+		return at, true
+	}
+	return accepted, false
+}
+
+// peakRate returns the largest number of attempts within any one second and the index in at of the first of them.
+func (t *trace) peakRate(at []int) (most, from int) {
+	first := 0
+	for i := range at {
+		for t.ms(at[i])-t.ms(at[first]) >= 1000 {
+			first++
+		}
+		if n := i - first + 1; n > most {
+			most, from = n, first
+		}
+	}
+	return most, from
+}
