@@ -19,5 +19,7 @@ func (t *trace) invariants() []finding {
 	add(v.Retry != nil, t.retry)
 	add(v.NoLeakedConnections != nil, t.noLeakedConnections)
 	add(len(v.Expr) > 0, t.exprs)
+	add(t.spec.Traffic != nil, t.traffic)
+	add(t.spec.Traffic != nil && t.spec.Traffic.FromStart, t.earlyTraffic)
 	return out
 }

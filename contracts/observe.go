@@ -17,6 +17,7 @@ func (t *trace) observe() Observation {
 		Faults:       t.faultSpans(),
 		Dependencies: t.figuresAndRetries(),
 		Readiness:    t.results(),
+		Traffic:      t.trafficFigures(),
 	}
 	for _, p := range t.phases() {
 		o.Phases = append(o.Phases, p.PhaseSpan)

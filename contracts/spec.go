@@ -17,7 +17,8 @@ type Spec struct {
 	Phases       []Phase               `json:"phases,omitempty"` // in their declared order; empty: none declared
 	Dependencies map[string]Dependency `json:"dependencies,omitempty"`
 	Readiness    []Proof               `json:"readiness,omitempty"`
-	Faults       []Fault               `json:"faults,omitempty"` // index i is fault "f<i+1>" of the timeline
+	Faults       []Fault               `json:"faults,omitempty"`  // index i is fault "f<i+1>" of the timeline
+	Traffic      *Traffic              `json:"traffic,omitempty"` // nil: no load
 	Expect       Expectation           `json:"expect"`
 	Invariants   Invariants            `json:"invariants"`
 }
@@ -233,6 +234,7 @@ type Observation struct {
 	Faults       []FaultSpan                  `json:"faults"`
 	Dependencies map[string]DependencyFigures `json:"dependencies,omitempty"`
 	Readiness    []ProofResult                `json:"readiness"`
+	Traffic      *TrafficFigures              `json:"traffic,omitempty"`
 	Process      map[string]float64           `json:"process,omitempty"`
 }
 

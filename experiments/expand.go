@@ -133,7 +133,7 @@ func (f *File) trial(name string, c cell) Trial {
 	}
 	return Trial{
 		Experiment: name, Cell: c.axes, Repeats: max(1, e.Repeat), Start: startKey(service), Service: service,
-		Dependencies: f.Dependencies, Phases: f.Phases, Readiness: f.Readiness, Inject: e.Inject, Expect: e.Expect,
+		Dependencies: f.Dependencies, Phases: f.Phases, Readiness: f.Readiness, Traffic: f.trafficOf(e), Inject: e.Inject, Expect: e.Expect,
 		Invariants: merged(f.Invariants, e.Invariants), AllowUnstable: e.AllowUnstable,
 	}
 }
@@ -154,7 +154,7 @@ func (f *File) withControls(trials []Trial, seed uint64) []Trial {
 				Control: true, Repeat: number, Repeats: (total[t.Start] + controlEvery - 1) / controlEvery,
 				Seed:  hash(strconv.FormatUint(seed, 10), "control", t.Start, strconv.Itoa(number)),
 				Start: t.Start, Variant: variant[t.Start], Service: t.Service, Dependencies: f.Dependencies, Phases: f.Phases,
-				Readiness: f.Readiness, Expect: contracts.Expectation{}, Invariants: f.Invariants,
+				Readiness: f.Readiness, Traffic: f.Traffic, Expect: contracts.Expectation{}, Invariants: f.Invariants,
 			})
 		}
 		seen[t.Start]++

@@ -90,6 +90,7 @@ var sections = sync.OnceValue(func() []section {
 	out = append(out, fileSections()...)
 	out = append(out, momentSections()...)
 	out = append(out, probeSections()...)
+	out = append(out, trafficSections()...)
 	out = append(out, contractSections()...)
 	return out
 })

@@ -23,7 +23,7 @@ func fileSection() section {
 		name: "file", title: "the file", of: reflect.TypeFor[File](),
 		doc: "One file describes one service, what it depends on, and the experiments. Keys that begin with `x-` are ignored: " +
 			"keep YAML anchors there.",
-		reserved: []string{"traffic", "checklist"},
+		reserved: []string{"checklist"},
 		fields: []entry{
 			{name: "version", def: required, min: bounds(1), max: bounds(1), doc: "Version of the language.", example: "1"},
 			{name: "seed", def: "(1)", doc: "Decides every random choice of a run. `--seed` wins over it.", example: "42"},
@@ -39,6 +39,8 @@ func fileSection() section {
 				example: `{pattern: 'PHASE (?P<phase>\w+)', order: [init, database]}`},
 			{name: "readiness", doc: "Proofs of capability: what `ready` must mean.",
 				example: `[{name: a user is answered, http: {url: "http://127.0.0.1:${port.http}/user"}}]`},
+			{name: "traffic", doc: "Production-like use of the service, from its claim to be ready or from the start, and what is asked of it then.",
+				example: "{users: 10, for: 5s, sla: {p95: 300ms, errors: 0}}"},
 			{name: "contracts", doc: "Named expectations for use under `expect`.", example: "{fails-fast: {fail_fast: {within: 5s}}}"},
 			{name: "invariants", doc: "What must hold in every trial: a list of names and one-key mappings, or one mapping.",
 				example: "[phase_order, {retry: {max_rate: 20/s}}]", kind: "invariants"},
@@ -157,6 +159,7 @@ func experimentSection() section {
 			{name: "service", doc: "Laid over the file's `service`: only what it names changes.", example: "{env: {SERVE: before}}"},
 			{name: "matrix", doc: "Values by axis: the experiment is run for every combination. `${axis}` is the value, of any type.",
 				example: "{dep: [postgres, redis], fault: [refuse, {latency: 3s}]}"},
+			{name: "traffic", doc: "Laid over the file's `traffic`: only what it names changes; no value (`~`): none.", example: "{stampede: 50}"},
 			{name: "inject", doc: "The faults.", example: "[{on: postgres, during: database, fault: refuse}]"},
 			{name: "expect", def: required, doc: "What the service should do.", example: "{fail_fast: {within: 5s}}"},
 			{name: "invariants", doc: "Added to the file's.", example: "[{log_never: panic}]", kind: "invariants"},

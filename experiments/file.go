@@ -20,6 +20,7 @@ type File struct {
 	Dependencies []Dependency                     `yaml:"dependencies"` // a mapping in the file; its order is kept
 	Phases       phases.Spec                      `yaml:"phases"`
 	Readiness    []Proof                          `yaml:"readiness"`
+	Traffic      *Traffic                         `yaml:"traffic"` // nil: none
 	Contracts    map[string]contracts.Expectation `yaml:"contracts"`
 	Invariants   contracts.Invariants             `yaml:"invariants"`
 	Experiments  []Experiment                     `yaml:"experiments"`
@@ -101,6 +102,7 @@ type Experiment struct {
 	Description   string                `yaml:"description"`
 	Service       *Service              `yaml:"service"` // File.Service with what the experiment changes laid over it; nil: unchanged
 	Matrix        map[string][]any      `yaml:"matrix"`
+	Traffic       *Traffic              `yaml:"traffic"` // File.Traffic with what the experiment changes laid over it; nil: none
 	Inject        []Injection           `yaml:"inject"`
 	Expect        contracts.Expectation `yaml:"expect"`
 	Invariants    *contracts.Invariants `yaml:"invariants"` // added to File.Invariants
@@ -109,6 +111,7 @@ type Experiment struct {
 	Line          int                   `yaml:"-"` // where it stands in the file
 
 	cells []cell // one without a matrix
+	quiet bool   // it has no traffic, whatever the file says
 }
 
 // Injection puts one fault on one dependency for a while.

@@ -165,6 +165,7 @@ func (l *loader) scopes() {
 		l.dependencyScope(child(l.root, "dependencies").Content[2*i+1], l.f.Dependencies[i].Name)
 	}
 	l.trialScope(files, "in a readiness proof").ofProbe().check(l.reporter, child(l.root, "readiness"))
+	l.trialScope(files, "in the traffic").ofProbe().check(l.reporter, child(l.root, "traffic"))
 	if phases := child(l.root, "phases"); phases != nil {
 		l.phaseScopes(phases, files)
 	}

@@ -239,9 +239,9 @@ func (l *loader) decodeExperiment(n *yaml.Node, i int, axes []string) Experiment
 	service := child(n, "service")
 	body := n
 	if n.Kind == yaml.MappingNode {
-		body = without(n, "service", "matrix")
+		body = without(n, "service", "matrix", "traffic")
 		for _, key := range keys(n) {
-			if key.Value != "service" {
+			if key.Value != "service" && key.Value != "traffic" {
 				scope{axes: axes, where: "here: only env, var and axes of a matrix are replaced in this place"}.check(l.reporter, child(n, key.Value))
 			}
 		}
@@ -250,6 +250,7 @@ func (l *loader) decodeExperiment(n *yaml.Node, i int, axes []string) Experiment
 	if service != nil && !isNull(service) {
 		e.Service = l.overlaid(d, service, path, axes)
 	}
+	l.overlaidTraffic(d, child(n, "traffic"), path, axes, &e)
 	if e.Expect.Name != "" || len(e.Expect.AnyOf)+len(e.Expect.AllOf) > 0 {
 		e.Expect = (&resolver{d: d, named: l.contracts, done: true}).resolve(e.Expect, path+".expect")
 	}

@@ -89,7 +89,7 @@ func shapeRules(t reflect.Type, s *schema) {
 		one := &schema{Required: []string{"when", "from"}}
 		both := &schema{Required: []string{"during"}, AnyOf: requireEach("from", "when", "until")}
 		s.AllOf = []*schema{{Not: one}, {Not: both}}
-	case reflect.TypeFor[probes.Spec](), reflect.TypeFor[Ready](), reflect.TypeFor[Proof]():
+	case reflect.TypeFor[probes.Spec](), reflect.TypeFor[Ready](), reflect.TypeFor[Proof](), reflect.TypeFor[TrafficStep]():
 		s.OneOf = requireEach(probeKinds...)
 	case reflect.TypeFor[Dependency]():
 		s.OneOf = requireEach("upstream", "command", "server")
@@ -141,7 +141,7 @@ func (b *schemaBuilder) field(of reflect.Type, f shapeField, cell bool) *schema 
 	default:
 		s = b.value(f.typ, f.entry, inCell)
 	}
-	if cell && of == reflect.TypeFor[Service]() {
+	if cell && (of == reflect.TypeFor[Service]() || of == reflect.TypeFor[Traffic]() || of == reflect.TypeFor[SLA]()) {
 		s = union(s, &schema{Type: "null"}) // removes what the file says
 	}
 	out := *s

@@ -25,6 +25,7 @@ func (t Trial) Spec() contracts.Spec {
 	for _, p := range t.Readiness {
 		s.Readiness = append(s.Readiness, contracts.Proof{Name: p.Name, Needs: p.Needs})
 	}
+	s.Traffic = t.Traffic.spec()
 	for i := range t.Inject {
 		in := &t.Inject[i]
 		s.Faults = append(s.Faults, contracts.Fault{

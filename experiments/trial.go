@@ -26,6 +26,7 @@ type Trial struct {
 	Dependencies  []Dependency
 	Phases        phases.Spec
 	Readiness     []Proof
+	Traffic       *Traffic // nil: none
 	Inject        []Injection
 	Expect        contracts.Expectation
 	Invariants    contracts.Invariants

@@ -32,6 +32,7 @@ func unionHooks() map[reflect.Type]hook {
 		reflect.TypeFor[contracts.Retry]():                  retryHook,
 		reflect.TypeFor[contracts.Expr]():                   exprHook,
 		reflect.TypeFor[[]contracts.Expr]():                 exprsHook,
+		reflect.TypeFor[Rate]():                             rateHook,
 		reflect.TypeFor[contracts.ExitCode]():               exitCodeHook,
 		reflect.TypeFor[map[string]contracts.Expectation](): contractsHook,
 	}

@@ -23,6 +23,9 @@ func (l *loader) validateFile() {
 	l.validateDependencies()
 	l.validatePhases()
 	l.validateReadiness()
+	if f.Traffic != nil {
+		l.validateTraffic(d, "traffic", f.Traffic)
+	}
 	l.validateInvariants(d, "invariants", f.Invariants.PhaseOrder, f.Invariants.PhaseBudgets)
 	l.validateRetry(d, "invariants", f.Invariants.Retry)
 }

@@ -155,8 +155,8 @@ func (p httpProbe) send(ctx context.Context, method string, headers http.Header,
 	got := reply{status: resp.StatusCode, header: resp.Header, body: data[:min(len(data), limit)], cut: len(data) > limit}
 	answer := Answer{Status: got.status, Body: string(got.body[:min(len(got.body), maxAnswer)])}
 	if err != nil {
-		reason, _ := why(ctx, err)
-		got.bodyErr = fmt.Errorf("status %d and %d bytes of a body that did not end: %s", got.status, len(data), reason)
+		reason, cause := why(ctx, err)
+		got.bodyErr = hidden{fmt.Sprintf("status %d and %d bytes of a body that did not end: %s", got.status, len(data), reason), cause}
 	}
 	return answer, got, nil
 }
@@ -168,7 +168,7 @@ func (p httpProbe) check(got reply) error {
 		return err
 	}
 	if got.bodyErr != nil {
-		return expected(p.what, "a complete answer", got.bodyErr.Error())
+		return &mismatch{what: p.what, want: "a complete answer", got: got.bodyErr.Error(), cause: got.bodyErr}
 	}
 	if err := p.checkHeaders(got); err != nil {
 		return err

@@ -82,7 +82,7 @@ func weight(e timeline.Event) int {
 		return 12
 	case timeline.PhaseEnd, timeline.Accept, timeline.Close, timeline.Mark, timeline.Notify, timeline.Undeclared, timeline.UndeclaredName:
 		return 6
-	case timeline.LogDropped, timeline.End:
+	case timeline.LogDropped, timeline.End, timeline.TrafficBegin, timeline.Traffic, timeline.TrafficError, timeline.TrafficSummary:
 		return 4
 	}
 	return 0

@@ -22,6 +22,7 @@ func WriteText(w io.Writer, r *Report, style Style) error {
 	if style.Verbose {
 		p.passes(r)
 	}
+	p.loads(r)
 	p.errors(r)
 	p.caveats(r)
 	p.total(r)

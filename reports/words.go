@@ -18,7 +18,8 @@ var marks = map[timeline.Kind]string{
 	timeline.Close:  "close", timeline.UpstreamError: "upstream", timeline.ReadyClaim: "READY", timeline.ReadyLost: "READY",
 	timeline.Proof: "proof", timeline.Budget: "BUDGET", timeline.Stop: "stop", timeline.Kill: "KILL", timeline.Survivor: "KILL",
 	timeline.Exit: "EXIT", timeline.Restart: "start", timeline.MissingEvidence: "missing", timeline.Harness: "HARNESS",
-	timeline.Interrupted: "HARNESS", timeline.End: "end",
+	timeline.Interrupted: "HARNESS", timeline.End: "end", timeline.TrafficBegin: "traffic", timeline.Traffic: "traffic",
+	timeline.TrafficError: "traffic", timeline.TrafficSummary: "traffic",
 }
 
 func mark(k timeline.Kind) string {
@@ -70,6 +71,8 @@ func words(e timeline.Event, faults []contracts.Fault) string {
 		return "observation ends: " + e.Text
 	case timeline.Dependency, timeline.Process:
 		return figuresWords(e)
+	case timeline.TrafficBegin, timeline.Traffic, timeline.TrafficError, timeline.TrafficSummary:
+		return trafficWords(e)
 	}
 	return networkWords(e)
 }

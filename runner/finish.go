@@ -18,6 +18,7 @@ const healTimeout = 10 * time.Second
 
 // end notes that observation is over and takes the figures while the service still runs.
 func (t *trial) end(why string) {
+	t.endTraffic(false)
 	for _, d := range t.dependencies {
 		t.recordFigures(d)
 	}

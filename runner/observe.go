@@ -19,6 +19,7 @@ func (t *trial) observe(ctx context.Context) error {
 	var watchers sync.WaitGroup
 	defer watchers.Wait()
 	defer cancel()
+	defer t.endTraffic(false)
 
 	t.recorder.SetZero(time.Now())
 	t.missingEvidence()
@@ -30,6 +31,7 @@ func (t *trial) observe(ctx context.Context) error {
 		if err := t.launch(incarnation); err != nil {
 			return err
 		}
+		t.startTraffic(ctx)
 		inner, stop := context.WithCancel(ctx)
 		t.watchIncarnation(inner, &watchers)
 		why := t.await(ctx, budget)
@@ -41,6 +43,7 @@ func (t *trial) observe(ctx context.Context) error {
 		}
 		delay, again := t.exited(incarnation)
 		if !again {
+			t.endTraffic(true)
 			t.end("the service exited")
 			return nil
 		}
@@ -126,7 +129,7 @@ func (t *trial) afterReady() time.Duration {
 	for _, p := range t.readiness {
 		longest += max(p.timing.Within, p.timing.Timeout)
 	}
-	return longest + 2*proofWindow
+	return max(longest, t.trafficTakes()) + 2*proofWindow
 }
 
 // mustStand is how much longer the claim must stand.
@@ -140,7 +143,7 @@ func (t *trial) mustStand() time.Duration {
 func (t *trial) settled() bool {
 	var busy bool
 	t.gate.Do(func() { busy = t.injector.busy() })
-	if busy {
+	if busy || !t.trafficOver() {
 		return false
 	}
 	done, lifts := t.claims.examined()
@@ -202,6 +205,7 @@ func (t *trial) exited(incarnation int) (time.Duration, bool) {
 		t.recordExit(e, incarnation)
 		t.tracker.Reset()
 	})
+	t.trafficExited(e.At)
 	t.claims.lost()
 	r := t.service.Restart
 	policy := process.Restart{Policy: r.Policy, Max: r.Max, Backoff: r.Backoff.D(), MaxBackoff: r.MaxBackoff.D()}

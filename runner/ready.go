@@ -127,6 +127,7 @@ func (t *trial) claimed(at time.Time, answer string) {
 	t.recorder.AddAt(at, timeline.Event{
 		Kind: timeline.ReadyClaim, Degraded: t.saysDegraded(answer), Text: t.suite.mask(shorten(answer, 200)),
 	})
+	t.trafficClaimed(at)
 	t.apply(t.tracker.Ready())
 	t.injector.happened(moment{ready: true})
 }

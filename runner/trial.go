@@ -58,6 +58,7 @@ type trial struct {
 	crowdMu    sync.Mutex
 	crowd      map[string]int // events by dependency and kind, to bound them
 
+	load       load
 	claims     claims
 	readyProbe probes.Probe   // the service claims readiness by a probe
 	readyLog   *regexp.Regexp // or by a log line
@@ -112,7 +113,7 @@ func (t *trial) prepare(ctx context.Context) error {
 	if err := os.Mkdir(t.dir, 0o755); err != nil { // #nosec G301 -- a service may run as another user
 		return fmt.Errorf("make the trial's folder: %w", err)
 	}
-	steps := []func(context.Context) error{t.prepareJudging, t.startResolver, t.startProxies, t.renderFiles, t.renderService, t.renderProbes, t.renderPolls}
+	steps := []func(context.Context) error{t.prepareJudging, t.startResolver, t.startProxies, t.renderFiles, t.renderService, t.renderProbes, t.renderPolls, t.renderTraffic}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
 			return err

@@ -80,6 +80,19 @@ const (
 	Dependency Kind = "dependency"
 	// Process: figures of the service's process. Count: max_rss_bytes, fds, threads, cpu_ms.
 	Process Kind = "process"
+	// TrafficBegin: the load on the service began. Text: the load in words.
+	TrafficBegin Kind = "traffic.begin"
+	// Traffic: the course of the load, one event for one or more seconds of it. Count: requests, ok, errors, max_ms.
+	Traffic Kind = "traffic"
+	// TrafficError: one failed request, of the first of each sort. Name (its step), Result (status, unavailable, hang, reset, closed,
+	// dropped, wrong, refused, failed), Claimed (it was sent after the claim to be ready), Error, Count: sent_ms (since the load
+	// began), took_ms, status (0: there was none).
+	TrafficError Kind = "traffic.error"
+	// TrafficSummary: the figures of the load, for each step (Name), and for all of it (no Name). Result (complete, exited, interrupted),
+	// Count: requests, ok, errors, errors_KIND, p50_ms, p95_ms, p99_ms, max_ms, mean_ms of requests after the claim; early_requests,
+	// early_KIND, early_bad of those before it; unsent, cut, lag_p99_ms, lag_max_ms of the generator. Latencies count from the
+	// intended moment; they are those of requests that were answered as they should, and of those that hung.
+	TrafficSummary Kind = "traffic.summary"
 	// MissingEvidence: something could not be observed here. Text says what and why.
 	MissingEvidence Kind = "evidence.missing"
 	// Harness: the harness itself failed; the trial is an error, never the service's fault. Error.

@@ -62,7 +62,7 @@ func rules() []rule {
 var levels = [][]string{
 	{"timeline"},
 	{"expressions"},
-	{"faults", "phases", "probes", "contracts"},
+	{"faults", "phases", "probes", "contracts", "traffic"},
 	{"experiments", "internal"},
 	{"reports"},
 	{"runner"},
