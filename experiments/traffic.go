@@ -204,7 +204,7 @@ func (l *loader) validateTrafficStep(d *decoder, at string, i int, steps []Traff
 	if !d.has(at) {
 		return // a proof that stands in
 	}
-	for _, word := range []string{"then", "interval", "within", "success_threshold", "failure_threshold"} {
+	for _, word := range []string{"then", "capture", "parallel", "initial_delay", "interval", "within", "success_threshold", "failure_threshold"} {
 		if d.has(at + "." + word) {
 			d.add(d.keyAt(at+"."+word), fmt.Sprintf("a step of traffic is one request: it has no `%s`", word), "only `timeout`", "")
 		}
@@ -215,6 +215,9 @@ func (l *loader) validateTrafficStep(d *decoder, at string, i int, steps []Traff
 			return
 		}
 	}
+	if d.has(at + ".http.rate_limit") {
+		d.add(d.keyAt(at+".http.rate_limit"), "a step of traffic is one request, and `rate_limit` sends many", "a proof under `readiness`", "")
+	}
 	l.validateProbe(d, at, &step.Spec)
 }
 
@@ -222,7 +225,8 @@ func (l *loader) validateTrafficStep(d *decoder, at string, i int, steps []Traff
 func (l *loader) proofsAsSteps() []TrafficStep {
 	var out []TrafficStep
 	for _, p := range l.f.Readiness {
-		if p.Within > 0 || p.HTTP == nil && p.WebSocket == nil && p.GRPC == nil {
+		many := p.HTTP != nil && p.HTTP.RateLimit != nil || p.Parallel > 1
+		if p.Within > 0 || many || p.HTTP == nil && p.WebSocket == nil && p.GRPC == nil {
 			continue
 		}
 		out = append(out, TrafficStep{Name: p.Name, Weight: 1, Spec: probes.Spec{
