@@ -144,6 +144,10 @@ func secretValues(values map[string]string) []string {
 // pick returns the value at the path as text: a text as it is, everything else as JSON. A body that is no JSON is itself the value at $.
 func (p jsonPath) pick(body string) (string, error) {
 	document, err := decodeJSON([]byte(body))
+	if err != nil && len(p.steps) > 0 { // of the messages of a WebSocket the last one
+		body = body[strings.LastIndexByte(strings.TrimRight(body, "\n"), '\n')+1:]
+		document, err = decodeJSON([]byte(body))
+	}
 	if err != nil && len(p.steps) == 0 {
 		return strings.TrimSpace(body), nil
 	}

@@ -94,6 +94,7 @@ func TestPick(t *testing.T) {
 	for _, c := range []struct{ body, path, want string }{
 		{"plain \n", "$", "plain"},
 		{`"text"`, "$", "text"},
+		{"{\"a\":1}\nnoise\n{\"a\":2}\n", "$.a", "2"},
 		{`{"a":[1.50,true,{"b":"c"}]}`, "$.a[0]", "1.50"},
 		{`{"a":[1.50,true,{"b":"c"}]}`, "$.a[1]", "true"},
 		{`{"a":[1.50,true,{"b":"c"}]}`, "$.a[2]", `{"b":"c"}`},

@@ -59,6 +59,12 @@ func (s *service) chat(w http.ResponseWriter, r *http.Request) {
 	if t.id == "" {
 		t.id = store.NewID("ses")
 	}
+	if s.config.Defects.Has(StuckSession) { // defect: stuck-session
+		if _, here := s.stuck.LoadOrStore(t.id, true); here {
+			_ = conn.Close(websocket.StatusPolicyViolation, "this session is connected already")
+			return
+		}
+	}
 	if err := t.resume(r.Context()); err != nil {
 		s.log.Printf("CHAT FAILED: %v", err)
 		_ = conn.Close(websocket.StatusInternalError, "the session can not be read")
@@ -111,6 +117,9 @@ func (t *talk) listen(ctx context.Context) {
 	}
 	for {
 		_, text, err := t.conn.Read(ctx)
+		if websocket.CloseStatus(err) == websocket.StatusNormalClosure {
+			t.service.stuck.Delete(t.id) // who says good-bye has left, even under stuck-session
+		}
 		if err != nil {
 			return
 		}
@@ -151,7 +160,7 @@ func (t *talk) turn(ctx context.Context, message userMessage) error {
 		return err
 	}
 	err := supervisor.Turn(ctx, t.state.Thread, message.Text, func(e agent.Event) error { return t.emit(ctx, e) })
-	if err == nil && t.service.analytics != nil {
+	if err == nil && t.service.analytics != nil && !t.service.config.Defects.Has(LostEvents) { // defect: lost-events
 		t.service.analytics.Record("turn", t.state.Thread)
 	}
 	return err

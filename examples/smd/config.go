@@ -30,7 +30,7 @@ type Config struct {
 	ClickHouseDatabase string
 	AuthURL, LLMURL    string
 	CORSOrigin         string
-	RateLimit          int // requests per second and burst
+	RateLimit          int // requests of a client at once; used up, they are back after 10 s
 
 	Serve          string
 	Defects        Defects
@@ -64,7 +64,7 @@ func loadConfig(args []string, getenv func(string) string) (Config, error) {
 	}
 	limit, err := strconv.Atoi(env("RATE_LIMIT", "20"))
 	if err != nil || limit < 1 {
-		err = fmt.Errorf("RATE_LIMIT is %q: expected a whole number of requests per second, 1 or more", getenv("RATE_LIMIT"))
+		err = fmt.Errorf("RATE_LIMIT is %q: expected a whole number of requests, 1 or more", getenv("RATE_LIMIT"))
 	}
 	c.RateLimit = limit
 	if flags.NArg() > 0 {

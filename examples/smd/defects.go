@@ -38,6 +38,14 @@ const (
 	NoJitter                 Defect = "no-jitter"
 	ParallelStorm            Defect = "parallel-storm"
 	SameSeed                 Defect = "same-seed"
+	AcceptExpired            Defect = "accept-expired"
+	AnyOrigin                Defect = "any-origin"
+	NoRateLimit              Defect = "no-rate-limit"
+	SharedSession            Defect = "shared-session"
+	StuckSession             Defect = "stuck-session"
+	UnstoredThread           Defect = "unstored-thread"
+	LostEvents               Defect = "lost-events"
+	DeadWorker               Defect = "dead-worker"
 )
 
 // defectDoc documents one defect: what it plays, which of the failures really
@@ -74,6 +82,14 @@ func defectTable() []defectDoc {
 		{NoJitter, "pauses between retries double to the millisecond: instances that fail together come back together", 3, "retry {jitter}, retry {lockstep}"},
 		{ParallelStorm, "eight workers try to connect to Redis, each for itself, at the same time", 3, "retry {max_parallel, max_amplification}"},
 		{SameSeed, "the jitter of the retries is drawn from the same seed in every instance", 3, "retry {lockstep}"},
+		{AcceptExpired, "a token that was signed once is accepted for ever", 15, "no_false_ready with a jwt probe"},
+		{AnyOrigin, "browsers of every origin are let in, with cookies", 0, "no_false_ready with cors_refused"},
+		{NoRateLimit, "requests beyond the rate limit are served", 0, "no_false_ready with rate_limit"},
+		{SharedSession, "all requests that store a thread share one PostgreSQL session, for SMD_SESSION_HOLD (200ms) each", 14, "no_false_ready with parallel requests"},
+		{StuckSession, "a chat whose connection broke is never given up: its session can not connect again", 0, "no_false_ready with a reconnecting WebSocket"},
+		{UnstoredThread, "a new thread is kept in the cache alone", 9, "no_false_ready with a query on PostgreSQL behind the request"},
+		{LostEvents, "what chats do is never told to ClickHouse", 0, "no_false_ready with a query on ClickHouse behind the chat"},
+		{DeadWorker, "the analytics worker is not started, and nobody says so", 0, "no_false_ready with a metrics probe"},
 	}
 }
 

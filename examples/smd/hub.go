@@ -52,6 +52,13 @@ func (h *hub) register(conn *websocket.Conn) (leave func(), err error) {
 	}, nil
 }
 
+// count is how many chats are open.
+func (h *hub) count() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.conns)
+}
+
 // closeGently tells every client that the service goes away and waits for
 // them, but not longer than limit.
 func (h *hub) closeGently(limit time.Duration) {

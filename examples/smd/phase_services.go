@@ -57,7 +57,9 @@ func (s *service) analyticsSteps() []startup.Step {
 		return []startup.Step{{Text: "ClickHouse: not configured, no analytics", Run: func(context.Context) error { return nil }}}
 	}
 	start := startup.Step{Text: "Analytics: starting the worker", Run: func(context.Context) error {
-		s.analytics.Start()
+		if !s.config.Defects.Has(DeadWorker) { // defect: dead-worker
+			s.analytics.Start()
+		}
 		return nil
 	}}
 	if s.config.Defects.Has(ClickHouseBlocks) { // defect: clickhouse-blocks

@@ -107,10 +107,10 @@ func (s *service) initSteps() []startup.Step {
 			return s.config.validate()
 		}},
 		{Text: "Setting traffic limits", Run: func(context.Context) error {
-			if s.limiter.Burst() < 1 {
+			if s.limits.burst < 1 {
 				return errors.New("the rate limiter lets nothing through")
 			}
-			s.log.Printf("Rate limit %d per second; browsers from %s", s.config.RateLimit, s.config.CORSOrigin)
+			s.log.Printf("Rate limit %d; browsers from %s", s.config.RateLimit, s.config.CORSOrigin)
 			return nil
 		}},
 	}

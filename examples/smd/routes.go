@@ -16,6 +16,7 @@ func (s *service) routes() http.Handler {
 	mux.HandleFunc("GET /health", s.live)
 	mux.HandleFunc("GET /health/ready", s.ready)
 	mux.HandleFunc("GET /health/startup", s.progress)
+	mux.Handle("GET /metrics", s.metrics())
 	mux.HandleFunc("POST /api/threads", s.createThread)
 	mux.HandleFunc("GET /api/threads/{id}", s.readThread)
 	mux.HandleFunc("GET /api/me", s.me)
@@ -24,10 +25,15 @@ func (s *service) routes() http.Handler {
 	return s.gate(s.cors(mux))
 }
 
-// gate lets only health through until the startup is complete.
+// isObserved says whether a path is for those who watch the service.
+func isObserved(path string) bool {
+	return path == "/health" || path == "/metrics" || strings.HasPrefix(path, "/health/")
+}
+
+// gate lets only health and metrics through until the startup is complete.
 func (s *service) gate(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if s.open.Load() || r.URL.Path == "/health" || strings.HasPrefix(r.URL.Path, "/health/") {
+		if s.open.Load() || isObserved(r.URL.Path) {
 			next.ServeHTTP(w, r)
 			return
 		}
@@ -48,6 +54,9 @@ func (s *service) cors(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		origin := r.Header.Get("Origin")
 		allowed := origin != "" && origin == s.config.CORSOrigin
+		if s.config.Defects.Has(AnyOrigin) { // defect: any-origin
+			allowed = origin != ""
+		}
 		w.Header().Add("Vary", "Origin")
 		if allowed {
 			w.Header().Set("Access-Control-Allow-Origin", origin)
@@ -79,6 +88,9 @@ func (s *service) me(w http.ResponseWriter, r *http.Request) {
 	if err != nil && s.config.Defects.Has(NoAuth) { // defect: no-auth
 		subject, err = tokens.Unverified(token)
 	}
+	if s.config.Defects.Has(AcceptExpired) && tokens.IsExpired(err) { // defect: accept-expired
+		subject, err = tokens.Unverified(token)
+	}
 	if err != nil {
 		unauthorized(w, "the token is not valid: "+err.Error())
 		return
@@ -89,16 +101,6 @@ func (s *service) me(w http.ResponseWriter, r *http.Request) {
 func unauthorized(w http.ResponseWriter, why string) {
 	w.Header().Set("WWW-Authenticate", `Bearer realm="smd"`)
 	reply(w, http.StatusUnauthorized, map[string]string{"error": why})
-}
-
-// limited answers GET /api/limited as often as the rate limit allows.
-func (s *service) limited(w http.ResponseWriter, _ *http.Request) {
-	if !s.limiter.Allow() {
-		w.Header().Set("Retry-After", "1")
-		reply(w, http.StatusTooManyRequests, map[string]string{"error": "too many requests"})
-		return
-	}
-	reply(w, http.StatusOK, map[string]string{"status": "ok"})
 }
 
 func reply(w http.ResponseWriter, status int, body any) {

@@ -9,8 +9,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/time/rate"
-
 	"github.com/chaos-startup/chaos/examples/smd/internal/agent"
 	"github.com/chaos-startup/chaos/examples/smd/internal/analytics"
 	"github.com/chaos-startup/chaos/examples/smd/internal/llm"
@@ -49,7 +47,7 @@ type service struct {
 	analytics  *analytics.Client // nil without CLICKHOUSE_URL
 	tools      *agent.Dispatcher
 	hub        *hub
-	limiter    *rate.Limiter
+	limits     *limits
 	db         *store.Store // the phases' own; handlers use store, once the schema is verified
 	store      atomic.Pointer[store.Store]
 	cache      atomic.Pointer[session.Cache]
@@ -63,12 +61,14 @@ type service struct {
 	served   chan error
 	abandon  context.CancelFunc // ends what the handlers still do
 	leaks    leaks
+	session  sync.Mutex // defect shared-session: the one session of all requests
+	stuck    sync.Map   // defect stuck-session: the chats that never left, by session
 }
 
 func newService(config Config, log *logger) (*service, error) {
 	s := &service{config: config, log: log, id: store.NewID("smd"),
 		keys: tokens.New(config.AuthURL), model: llm.New(config.LLMURL), hub: newHub(),
-		limiter: rate.NewLimiter(rate.Limit(config.RateLimit), config.RateLimit)}
+		limits: newLimits(config.RateLimit)}
 	if config.ClickHouseURL != "" {
 		client, err := analytics.New(config.ClickHouseURL, config.ClickHouseDatabase, clickHouseTimeout)
 		if err != nil {

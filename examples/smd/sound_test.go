@@ -104,13 +104,20 @@ func TestSoundService(t *testing.T) {
 	t.Run("limits the rate", func(t *testing.T) {
 		var limited answer
 		for range 200 {
-			if a := get(t, base+"/api/limited"); a.status == http.StatusTooManyRequests {
+			if a := get(t, base+"/api/limited?client=a"); a.status == http.StatusTooManyRequests {
 				limited = a
 				break
 			}
 		}
+		assert.Equal(t, http.StatusOK, get(t, base+"/api/limited?client=b").status, "another client has a limit of its own")
 		require.Equal(t, http.StatusTooManyRequests, limited.status)
 		assert.Equal(t, "1", limited.header.Get("Retry-After"))
+	})
+	t.Run("shows metrics", func(t *testing.T) {
+		page := get(t, base+"/metrics")
+		require.Equal(t, http.StatusOK, page.status)
+		assert.Contains(t, page.text, `smd_worker_up{worker="analytics"} 1`)
+		assert.Contains(t, page.text, "smd_open 1")
 	})
 	t.Run("stops on SIGTERM", func(t *testing.T) {
 		chat := dial(t, address, "")

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/chaos-startup/chaos/examples/smd/internal/session"
+	"github.com/chaos-startup/chaos/examples/smd/internal/startup"
 	"github.com/chaos-startup/chaos/examples/smd/internal/store"
 )
 
@@ -47,7 +48,7 @@ func (s *service) newThread(ctx context.Context, title string) (store.Thread, er
 	if err != nil {
 		return store.Thread{}, err
 	}
-	thread, err := db.CreateThread(ctx, title, "")
+	thread, err := s.storeThread(ctx, db, title)
 	if err != nil {
 		return store.Thread{}, fmt.Errorf("%s: %w", depPostgres, err)
 	}
@@ -59,6 +60,22 @@ func (s *service) newThread(ctx context.Context, title string) (store.Thread, er
 		return store.Thread{}, fmt.Errorf("%s: %w", depRedis, err)
 	}
 	return thread, nil
+}
+
+func (s *service) storeThread(ctx context.Context, db *store.Store, title string) (store.Thread, error) {
+	if s.config.Defects.Has(UnstoredThread) { // defect: unstored-thread
+		return store.Thread{ID: store.NewID("thr"), Title: title}, nil
+	}
+	if s.config.Defects.Has(SharedSession) { // defect: shared-session
+		if !s.session.TryLock() {
+			return store.Thread{}, errors.New("another operation is in progress")
+		}
+		defer s.session.Unlock()
+		if err := startup.Wait(ctx, defectDuration("SMD_SESSION_HOLD", 200*time.Millisecond)); err != nil {
+			return store.Thread{}, err
+		}
+	}
+	return db.CreateThread(ctx, title, "")
 }
 
 // readThread answers GET /api/threads/{id}, from the cache where it can.

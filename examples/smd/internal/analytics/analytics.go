@@ -38,6 +38,7 @@ type Client struct {
 
 	ensured atomic.Bool
 	dropped atomic.Int64
+	running atomic.Bool
 	queue   chan Event
 	stop    context.CancelFunc
 	done    sync.WaitGroup
@@ -61,7 +62,9 @@ func New(base, database string, timeout time.Duration) (*Client, error) {
 func (c *Client) Start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	c.stop = cancel
+	c.running.Store(true)
 	c.done.Go(func() {
+		defer c.running.Store(false)
 		for {
 			select {
 			case <-ctx.Done():
@@ -90,6 +93,9 @@ func (c *Client) Record(name, thread string) {
 		c.dropped.Add(1)
 	}
 }
+
+// Running says whether the worker runs.
+func (c *Client) Running() bool { return c.running.Load() }
 
 // Dropped counts the events that were lost.
 func (c *Client) Dropped() int64 { return c.dropped.Load() }
