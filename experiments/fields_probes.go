@@ -134,6 +134,7 @@ func websocketSection() section {
 			{name: "send", doc: "Message sent once connected.", example: `'{"type":"user_message"}'`},
 			{name: "expect", doc: "Messages in order: the `type` of a JSON message or, between slashes, a regular expression on the text.",
 				example: "[agent_started, /done/]"},
+			{name: "fail_on", doc: "Messages, named the same way, after which the rest is not waited for.", example: "[error]"},
 			{name: "within", def: "(timeout)", doc: "Of the whole sequence, connecting included.", example: "5s"},
 			{name: "status", min: bounds(100), max: bounds(599), doc: "The upgrade is refused with this status.", example: "503"},
 			{name: "reconnect", def: "0", min: bounds(0), max: bounds(100), doc: "How often the connection is dropped after the sequence, without a word, and made again; each time all must hold.",

@@ -160,11 +160,13 @@ func (l *loader) validateWebSocket(d *decoder, at string, w *probes.WebSocket) {
 	if len(w.Expect) > 0 && w.Status != 0 {
 		d.add(d.keyAt(at+".status"), "a websocket probe has expect and status", "one of them: messages need an accepted upgrade, `status` a refused one", "")
 	}
-	for i, text := range w.Expect {
-		inner, ok := strings.CutPrefix(text, "/")
-		if inner, ends := strings.CutSuffix(inner, "/"); ok && ends {
-			if _, problem := compile(inner); problem != "" {
-				d.add(d.at(fmt.Sprintf("%s.expect[%d]", at, i)), problem, "", "")
+	for name, list := range map[string][]string{"expect": w.Expect, "fail_on": w.FailOn} {
+		for i, text := range list {
+			inner, ok := strings.CutPrefix(text, "/")
+			if inner, ends := strings.CutSuffix(inner, "/"); ok && ends {
+				if _, problem := compile(inner); problem != "" {
+					d.add(d.at(fmt.Sprintf("%s.%s[%d]", at, name, i)), problem, "", "")
+				}
 			}
 		}
 	}

@@ -91,8 +91,9 @@ type WebSocket struct {
 	// Expect lists messages in the order in which they must come: each a JSON message's type (field "type") or, between slashes, a
 	// regular expression on the text. Other messages in between are passed over.
 	Expect []string          `yaml:"expect"`
-	Within timeline.Duration `yaml:"within"` // of the whole sequence, connecting included; the same as timeout
-	Status int               `yaml:"status"` // instead of expect: the upgrade is refused with this status
+	FailOn []string          `yaml:"fail_on"` // messages, named the same way, after which the rest is not waited for
+	Within timeline.Duration `yaml:"within"`  // of the whole sequence, connecting included; the same as timeout
+	Status int               `yaml:"status"`  // instead of expect: the upgrade is refused with this status
 	// Reconnect drops the connection without a word once the sequence is complete, as a network does, and connects again, so many
 	// times: each time everything must hold.
 	Reconnect int `yaml:"reconnect"`

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -19,7 +20,7 @@ func webSocketKind() Kind {
 		Name: "websocket",
 		Doc: "Connects, sends one message and waits for messages in order: each by the field type of a JSON message or, between slashes, by a regular " +
 			"expression on its text. Other messages in between are passed over. With reconnect the connection is dropped then, as a network would, and " +
-			"all must hold once more on a new one, so many times. With status the upgrade must be refused instead.",
+			"all must hold once more on a new one, so many times. After a message of fail_on the rest is not waited for. With status the upgrade must be refused instead.",
 		Example: "websocket:\n  url: ws://127.0.0.1:8080/ws\n  send: '{\"type\":\"user_message\",\"text\":\"hi\"}'\n" +
 			"  expect: [agent_started, agent_thinking, '/\"tool\": ?\"search\"/', agent_completed]\n  within: 5s",
 		used:  func(s Spec) bool { return s.WebSocket != nil },
@@ -31,6 +32,7 @@ type webSocketProbe struct {
 	spec   WebSocket
 	what   string
 	expect []messageMatch
+	failOn []messageMatch
 }
 
 // messageMatch recognises one message: by its type, or by its text if re is set.
@@ -68,18 +70,33 @@ func (ws WebSocket) build() (attempt, error) {
 	if ws.Within < 0 {
 		errs = append(errs, errors.New("within must not be negative"))
 	}
-	for _, e := range ws.Expect {
+	var err error
+	p.expect, err = matches("expect", ws.Expect)
+	errs = append(errs, err)
+	p.failOn, err = matches("fail_on", ws.FailOn)
+	errs = append(errs, err)
+	if len(ws.FailOn) > 0 && len(ws.Expect) == 0 {
+		errs = append(errs, errors.New("fail_on needs expect: without it no message is waited for"))
+	}
+	return attempt{p.ask, append(secrets, headerSecrets(ws.Headers)...)}, errors.Join(errs...)
+}
+
+// matches reads the messages that a field names.
+func matches(field string, list []string) ([]messageMatch, error) {
+	var out []messageMatch
+	var errs []error
+	for _, e := range list {
 		m := messageMatch{kind: e}
 		if inner, ok := betweenSlashes(e); ok {
-			re, err := compile("expect "+e, inner)
+			re, err := compile(field+" "+e, inner)
 			m.re, errs = re, append(errs, err)
 		}
 		if e == "" || m.kind == "//" {
-			errs = append(errs, errors.New("expect: an empty message cannot be told from others"))
+			errs = append(errs, errors.New(field+": an empty message cannot be told from others"))
 		}
-		p.expect = append(p.expect, m)
+		out = append(out, m)
 	}
-	return attempt{p.ask, append(secrets, headerSecrets(ws.Headers)...)}, errors.Join(errs...)
+	return out, errors.Join(errs...)
 }
 
 func betweenSlashes(s string) (string, bool) {
@@ -184,6 +201,10 @@ func (p webSocketProbe) listen(ctx context.Context, conn *websocket.Conn) (strin
 		kinds = append(kinds, named(kind, short(string(data))))
 		if p.expect[next].holds(string(data), kind) {
 			next++
+			continue
+		}
+		if slices.ContainsFunc(p.failOn, func(m messageMatch) bool { return m.holds(string(data), kind) }) {
+			return came.String(), p.missing(ctx, next, kinds[:len(kinds)-1], short(string(data)))
 		}
 	}
 	return came.String(), p.missing(ctx, next, kinds, fmt.Sprintf("more than %d messages", maxMessages))
