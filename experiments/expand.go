@@ -38,7 +38,7 @@ func (f *File) Expand(s Selection) (*Plan, error) {
 	if s.Repeat < 0 || s.Repeat > 10_000 {
 		return nil, fmt.Errorf("repeat %d: from 1 to 10000", s.Repeat)
 	}
-	p := &Plan{File: f, Seed: 1}
+	p := &Plan{File: f, Seed: 1, repeat: s.Repeat}
 	if f.Seed != nil {
 		p.Seed = *f.Seed
 	}

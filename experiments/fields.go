@@ -92,6 +92,7 @@ var sections = sync.OnceValue(func() []section {
 	out = append(out, probeSections()...)
 	out = append(out, trafficSections()...)
 	out = append(out, contractSections()...)
+	out = append(out, checklistSections()...)
 	return out
 })
 

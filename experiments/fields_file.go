@@ -24,6 +24,7 @@ func fileSection() section {
 		doc: "One file describes one service, what it depends on, and the experiments. Keys that begin with `x-` are ignored: " +
 			"keep YAML anchors there.",
 		reserved: []string{"checklist"},
+		reserved: []string{"traffic"},
 		fields: []entry{
 			{name: "version", def: required, min: bounds(1), max: bounds(1), doc: "Version of the language.", example: "1"},
 			{name: "seed", def: "(1)", doc: "Decides every random choice of a run. `--seed` wins over it.", example: "42"},
@@ -46,6 +47,8 @@ func fileSection() section {
 				example: "[phase_order, {retry: {max_rate: 20/s}}]", kind: "invariants"},
 			{name: "experiments", def: required, doc: "What is tried and what is expected.",
 				example: "[{name: no database, inject: [{on: postgres, fault: refuse}], expect: fail_fast}]"},
+			{name: "checklist", doc: "The validations that the service must pass before it may serve, and what shows each: see `--gate`.",
+				example: "[{name: a user is answered, covered_by: [a cold start serves the user]}]"},
 		},
 	}
 }

@@ -24,6 +24,7 @@ type File struct {
 	Contracts    map[string]contracts.Expectation `yaml:"contracts"`
 	Invariants   contracts.Invariants             `yaml:"invariants"`
 	Experiments  []Experiment                     `yaml:"experiments"`
+	Checklist    []ChecklistItem                  `yaml:"checklist"`
 
 	Path   string   `yaml:"-"` // as given to Load
 	Dir    string   `yaml:"-"` // the folder that relative paths of the file start from

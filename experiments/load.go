@@ -82,6 +82,7 @@ func (l *loader) load(root *yaml.Node, o Options) {
 	l.validateFile()
 	l.experiments()
 	l.checkExprs()
+	l.validateChecklist()
 }
 
 // final copies the file with $${ written ${ in the parts in which no trial will replace variables any more.
@@ -90,7 +91,7 @@ func final(root *yaml.Node) *yaml.Node {
 	out.Content = slices.Clone(root.Content)
 	for i := 0; i+1 < len(out.Content); i += 2 {
 		switch out.Content[i].Value {
-		case "contracts", "invariants", "secrets", "phases":
+		case "contracts", "invariants", "secrets", "phases", "checklist":
 			out.Content[i+1] = unescaped(out.Content[i+1])
 		}
 	}
@@ -170,7 +171,7 @@ func (l *loader) scopes() {
 		l.phaseScopes(phases, files)
 	}
 	fixed := scope{where: "here: only env and var are replaced in this place"}
-	for _, name := range []string{"secrets", "contracts", "invariants"} {
+	for _, name := range []string{"secrets", "contracts", "invariants", "checklist"} {
 		fixed.check(l.reporter, child(l.root, name))
 	}
 }

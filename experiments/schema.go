@@ -106,6 +106,8 @@ func shapeRules(t reflect.Type, s *schema) {
 	case reflect.TypeFor[contracts.Invariants]():
 		s.Properties.Set("message", &schema{Type: "string", Description: "Beside `expr`: what it means that it is not true."})
 		s.DependentRequired = map[string][]string{"message": {"expr"}}
+	case reflect.TypeFor[Cover]():
+		s.OneOf = requireEach(coverKinds...)
 	case reflect.TypeFor[contracts.Retry]():
 		s.AnyOf = requireEach(retryRules...)
 	case reflect.TypeFor[probes.HTTP]():
@@ -207,8 +209,10 @@ func (b *schemaBuilder) list(t reflect.Type, e entry, cell bool) *schema {
 	case e.format == formatArgv:
 		array.MinItems = minimum(1)
 		return union(&schema{Type: "string", MinLength: minimum(1)}, array)
-	case e.format == formatLines:
+	case e.format == formatLines && t.Elem().Kind() == reflect.String:
 		return union(scalarValue(), array)
+	case e.format == formatLines:
+		return union(scalarValue(), array, &schema{Type: "null"})
 	case t == reflect.TypeFor[[]Experiment]():
 		array.MinItems = minimum(1)
 		return array

@@ -48,6 +48,8 @@ func (b *schemaBuilder) union(t reflect.Type, cell bool) *schema {
 	case reflect.TypeFor[[]contracts.Expr]():
 		one := union(&schema{Type: "string", MinLength: minimum(1)}, b.structure(reflect.TypeFor[contracts.Expr](), cell))
 		return union(one, &schema{Type: "array", Items: one})
+	case reflect.TypeFor[Cover]():
+		return b.define("cover", false, func() *schema { return union(scalarValue(), b.section(t, false)) })
 	case reflect.TypeFor[contracts.ExitCode]():
 		return union(&schema{Enum: []any{"nonzero", "any"}}, &schema{Type: "integer", Minimum: "0", Maximum: "255"},
 			&schema{Type: "string", Pattern: `^[0-9]{1,3}$`}, variableText(cell))

@@ -10,6 +10,8 @@ type Plan struct {
 	File   *File
 	Seed   uint64 // the run's seed: --seed, or the file's, or 1
 	Trials []Trial
+
+	repeat int // Selection.Repeat
 }
 
 // Trial is one run of the service under one cell of one experiment. It is self-contained: a runner needs nothing else of the file.

@@ -35,6 +35,7 @@ func unionHooks() map[reflect.Type]hook {
 		reflect.TypeFor[Rate]():                             rateHook,
 		reflect.TypeFor[contracts.ExitCode]():               exitCodeHook,
 		reflect.TypeFor[map[string]contracts.Expectation](): contractsHook,
+		reflect.TypeFor[Cover]():                            coverHook,
 	}
 }
 

@@ -1,0 +1,80 @@
+package experiments
+
+import (
+	"regexp"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/chaos-startup/chaos/contracts"
+)
+
+// What covers an item is found by its name, and counted: of the whole file, and of what a run chose.
+func TestChecklistCoverage(t *testing.T) {
+	f := load(t, "full", Options{})
+	require.Len(t, f.Checklist, 5)
+	require.True(t, f.Checklist[0].Required)
+	require.False(t, f.Checklist[4].Required)
+	require.Equal(t, []string{"chat"}, f.Checklist[0].Tags)
+
+	p, err := f.Expand(Selection{})
+	require.NoError(t, err)
+	all, controls := len(p.Trials), 0
+	for _, trial := range p.Trials {
+		if trial.Control {
+			controls++
+		}
+	}
+	require.Greater(t, controls, 1, "a second control counts too")
+	proof := func(name string, trials, chosen int) Shown {
+		return Shown{Cover: contracts.Cover{Kind: contracts.CoverProof, Name: name}, Trials: trials, Chosen: chosen}
+	}
+	down := contracts.Cover{Kind: contracts.CoverExperiment, Name: "postgres is down when the database phase begins"}
+	dies := contracts.Cover{Kind: contracts.CoverContract, Name: "fails-fast"}
+	truth := contracts.Cover{Kind: contracts.CoverInvariant, Name: "no_false_ready"}
+	got := p.Coverage()
+	assert.Equal(t, []Shown{proof("a user message is answered", all, all), proof("a thread is stored", all, all)}, got[0].Shown)
+	assert.Equal(t, []Shown{{down, 1, 1}, {dies, 2, 2}}, got[1].Shown, "an alternative under any_of demands nothing")
+	assert.Equal(t, []Shown{{truth, all, all}}, got[2].Shown)
+	assert.Empty(t, got[3].Shown)
+	assert.Equal(t, []bool{true, true, true, false, false}, covered(got))
+
+	p, err = f.Expand(Selection{Only: regexp.MustCompile("postgres is down"), Repeat: 3})
+	require.NoError(t, err)
+	require.Len(t, p.Trials, 4)
+	got = p.Coverage()
+	assert.Equal(t, []Shown{{down, 3, 3}, {dies, 6, 3}}, got[1].Shown, "--repeat counts on both sides")
+	assert.Equal(t, 4, got[2].Shown[0].Chosen)
+	assert.Equal(t, []bool{false, false, false, false, false}, covered(got))
+
+	p, err = f.Expand(Selection{Shard: 1, Shards: 2})
+	require.NoError(t, err)
+	got = p.Coverage()
+	assert.Equal(t, all, got[2].Shown[0].Trials)
+	assert.Less(t, got[2].Shown[0].Chosen, all)
+}
+
+func covered(list []Coverage) []bool {
+	var out []bool
+	for _, c := range list {
+		out = append(out, c.Covered())
+	}
+	return out
+}
+
+// What an item says may hold a secret, and goes into reports.
+func TestChecklistIsMasked(t *testing.T) {
+	f, err := LoadBytes("x.yaml", []byte(`version: 1
+vars: {token: s3cret-t0ken}
+secrets: [token]
+service: {command: ./app, ready: {log: ready}}
+experiments: [{name: e, expect: {readiness: all}}]
+checklist: [{name: 'accepts ${var.token}', why: 'because of ${var.token}', tags: ['${var.token}'], covered_by: e}]
+`), Options{})
+	require.NoError(t, err)
+	p, err := f.Expand(Selection{})
+	require.NoError(t, err)
+	got := p.Coverage()[0]
+	assert.Equal(t, "accepts ***; because of ***; ***", got.Name+"; "+got.Why+"; "+got.Tags[0])
+}
