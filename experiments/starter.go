@@ -15,6 +15,8 @@ type Starter struct {
 	Command string   // how it is started, as one would type it; default "./my-service"
 	Ready   string   // path of its ready endpoint; default "/health/ready"
 	Needs   []string // its dependencies: postgres, redis, clickhouse, nats, or NAME=host:port of one that exists; default postgres
+
+	Checklist bool // with the checklist to begin with; what the experiments of the file cover is filled in
 }
 
 // starterNeed is one dependency of a Starter.
@@ -56,6 +58,9 @@ func (s Starter) Text() (string, error) {
 	}{s, needs})
 	if err != nil {
 		return "", fmt.Errorf("write the starter file: %w", err)
+	}
+	if s.Checklist {
+		out.WriteString(checklistText(true))
 	}
 	return out.String(), nil
 }

@@ -39,6 +39,7 @@ func (r *Report) Judge() {
 	r.gatherEvidenceMissing()
 	r.combine()
 	r.summarize()
+	r.judgeChecklist()
 }
 
 // gatherEvidenceMissing adds what the timelines say could not be observed, each once.
@@ -163,8 +164,12 @@ const (
 // ExitCode returns what a run with this report exits with: 1 when a contract or an invariant was violated or an experiment is
 // unstable (unless it allows that), else 4 when the harness failed, else 3 when something is inconclusive (a control whose service
 // did not become ready counts as that), else 0. A report that judged nothing is inconclusive, and so is one of an interrupted run:
-// what it lacks was not shown.
-func (r *Report) ExitCode() int {
+// what it lacks was not shown. Where the gate is enforced, an item of the checklist that failed or is not covered counts as violated, and
+// one that was not shown as inconclusive.
+func (r *Report) ExitCode() int { return r.gateCode(r.trialsCode()) }
+
+// trialsCode is the exit code without the checklist.
+func (r *Report) trialsCode() int {
 	var failed, broken, open bool
 	for _, e := range r.Experiments {
 		switch e.Verdict {

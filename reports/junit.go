@@ -36,6 +36,9 @@ func WriteJUnit(w io.Writer, r *Report) error {
 		}
 		all.AddSuite(suite)
 	}
+	if len(r.Checklist) > 0 {
+		all.AddSuite(checklistSuite(r, len(all.Suites)))
+	}
 	if len(r.Errors) > 0 {
 		all.AddSuite(errorSuite(r, len(all.Suites)))
 	}

@@ -25,6 +25,8 @@ type Report struct {
 	EvidenceMissing []string     `json:"evidence_missing,omitempty"` // what could not be observed, each once
 	Errors          []string     `json:"errors,omitempty"`           // what failed in the harness outside of any trial
 	Experiments     []Experiment `json:"experiments"`
+	Gate            *Gate        `json:"gate,omitempty"`      // counts of Checklist; nil where the file has none
+	Checklist       []Item       `json:"checklist,omitempty"` // in the order of the file
 	Trials          []Trial      `json:"trials"`
 }
 

@@ -33,7 +33,7 @@ func (s Style) verdict(v contracts.Verdict, text string) string {
 	switch v {
 	case contracts.Pass:
 		return s.paint(green, text)
-	case contracts.Fail, contracts.Error:
+	case contracts.Fail, contracts.Error, NotCovered:
 		return s.paint(bold+red, text)
 	}
 	return s.paint(bold+yellow, text)
@@ -47,5 +47,5 @@ func word(v contracts.Verdict) string {
 	case "":
 		return "INCONCLUSIVE"
 	}
-	return strings.ToUpper(string(v))
+	return strings.ToUpper(strings.ReplaceAll(string(v), "_", " "))
 }

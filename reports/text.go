@@ -26,6 +26,7 @@ func WriteText(w io.Writer, r *Report, style Style) error {
 	p.errors(r)
 	p.caveats(r)
 	p.total(r)
+	p.checklist(r)
 	if _, err := w.Write(p.out.Bytes()); err != nil {
 		return fmt.Errorf("write report as text: %w", err)
 	}

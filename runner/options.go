@@ -16,6 +16,7 @@ type Options struct {
 	TempDir   string                      // parent of the run's folder; "": the system's
 	Guard     []string                    // argv of a guardian process which cleans up if the runner is killed; nil: none
 	Journal   string                      // a file that receives each judged trial at once, so that a killed run loses nothing; "": none
+	Gate      bool                        // the report's exit code answers for the checklist
 	Tool      string                      // the tool's version, for the report
 	Replay    func(title string) string   // the command that replays a trial, for the report; nil: none
 	LookupEnv func(string) (string, bool) // the caller's environment; nil: empty

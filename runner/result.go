@@ -10,7 +10,18 @@ import (
 
 // newReport is the report before anything was run.
 func (s *suite) newReport() *reports.Report {
-	return reports.New(s.o.Tool, s.plan.File.Path, s.plan.Seed, time.Now())
+	r := reports.New(s.o.Tool, s.plan.File.Path, s.plan.Seed, time.Now())
+	for _, c := range s.plan.Coverage() {
+		item := reports.Item{Name: c.Name, Reason: c.Why, Tags: c.Tags, Required: c.Required, Verdict: reports.NotCovered, CoveredBy: []reports.Cover{}}
+		for _, shown := range c.Shown {
+			item.CoveredBy = append(item.CoveredBy, reports.Cover{Cover: shown.Cover, Trials: shown.Trials, Verdict: reports.NotCovered})
+		}
+		r.Checklist = append(r.Checklist, item)
+	}
+	if len(r.Checklist) > 0 {
+		r.Gate = &reports.Gate{Enforced: s.o.Gate}
+	}
+	return r
 }
 
 // describe adds what the run found out about its surroundings.

@@ -62,6 +62,7 @@ func writePlan(d deps, plan *experiments.Plan, parallel int, verbose bool) error
 	} else {
 		planTable(&b, rows, width)
 	}
+	planChecklist(&b, plan, width, verbose)
 	parallel = cmp.Or(parallel, plan.File.Parallel, runtime.NumCPU())
 	fmt.Fprintf(&b, "\n%s, seed %d: at most %s with %d at a time, build and start of the dependencies apart\n",
 		number(len(plan.Trials), "trial"), plan.Seed, plan.Bound(parallel).Round(time.Second), parallel)

@@ -31,6 +31,7 @@ type runFlags struct {
 	dryRun   bool
 	keep     bool
 	verbose  bool
+	gate     bool
 }
 
 func newRunCmd(d deps) *cobra.Command {
@@ -53,6 +54,7 @@ Exit codes:
   chaos run --json report.json --junit junit.xml # for machines, and for CI
   chaos run --shard 1/4                          # the first quarter, on the first of four machines
   chaos run --servers standin                    # embedded stand-ins, also where real servers are installed
+  chaos run --gate                               # also block on the checklist: what failed, and what nothing covers
   chaos run --dry-run                            # what would run
   chaos run --keep -v                            # keep the services' logs, and say what chaos does`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -62,6 +64,11 @@ Exit codes:
 			plan, err := f.plan(cmd, d, args)
 			if err != nil {
 				return err
+			}
+			if f.gate {
+				if err := gateable(plan, f.shard); err != nil {
+					return usageError{err}
+				}
 			}
 			if f.dryRun {
 				return writePlan(d, plan, f.parallel, f.verbose)
@@ -79,6 +86,7 @@ Exit codes:
 	flags.IntVar(&f.parallel, "parallel", 0, "run `n` trials at a time (default: the file's, or from the cores and from how long trials wait)")
 	flags.StringVar(&f.servers, "servers", serversAuto, "run server: dependencies on `kind`: auto (installed ones where found), real or standin")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "show the plan and start nothing")
+	flags.BoolVar(&f.gate, "gate", false, "print the file's checklist, and exit with 1 when a required item failed or is not covered")
 	flags.BoolVar(&f.keep, "keep", false, "keep the trial folders (service logs, rendered files) and say where they are")
 	flags.BoolVarP(&f.verbose, "verbose", "v", false, "say what chaos does, and why passing trials pass")
 	must(cmd.RegisterFlagCompletionFunc("servers", cobra.FixedCompletions(serverChoices, cobra.ShellCompDirectiveNoFileComp)))
@@ -101,6 +109,9 @@ func checkParallel(n int) error {
 }
 
 func (f *runFlags) run(ctx context.Context, d deps, plan *experiments.Plan) error {
+	if f.gate {
+		foretell(d, plan)
+	}
 	show := newProgress(d)
 	ctx, signals := watch(ctx, d, func(line string) { show.above(line + "\n") })
 	defer signals.stop()
@@ -109,7 +120,7 @@ func (f *runFlags) run(ctx context.Context, d deps, plan *experiments.Plan) erro
 		logger = newLogger(show)
 	}
 	o := runner.Options{
-		Parallel: cmp.Or(f.parallel, plan.File.Parallel), Servers: f.servers, Keep: f.keep, Tool: version(), Logger: logger,
+		Parallel: cmp.Or(f.parallel, plan.File.Parallel), Servers: f.servers, Keep: f.keep, Gate: f.gate, Tool: version(), Logger: logger,
 		LookupEnv: d.env, On: show.on, Replay: f.replayer(d, plan), Journal: f.journal(),
 	}
 	if d.self != "" {

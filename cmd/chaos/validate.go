@@ -13,7 +13,7 @@ func newValidateCmd(d deps) *cobra.Command {
 		Use: "validate [FILE]", Args: oneFile, ValidArgsFunction: files("yaml", "yml"),
 		Short: "Check a file and start nothing",
 		Long: `Check a file strictly and start nothing. All mistakes are told at once, each with its line, what was expected and the nearest
-known name; the exit code is then 2.`,
+known name; the exit code is then 2. Of a checklist it says how many items are covered by something, and which are not.`,
 		Example: "  chaos validate\n  chaos validate team/experiments.yaml --var region=eu",
 		RunE: func(_ *cobra.Command, args []string) error {
 			file, err := s.load(d, args)
@@ -30,8 +30,8 @@ known name; the exit code is then 2.`,
 					controls++
 				}
 			}
-			_, err = fmt.Fprintf(d.stdout, "%s is valid: %s, %s and %s\n", file.Path, number(len(file.Experiments), "experiment"),
-				number(len(plan.Trials)-controls, "trial"), number(controls, "control"))
+			_, err = fmt.Fprintf(d.stdout, "%s is valid: %s, %s and %s\n%s", file.Path, number(len(file.Experiments), "experiment"),
+				number(len(plan.Trials)-controls, "trial"), number(controls, "control"), checklistWords(plan))
 			return failed(err)
 		},
 	}
