@@ -60,13 +60,17 @@ func (c Cover) Shown(j Judgment, o Observation, events []timeline.Event) Verdict
 			held = true
 		}
 	}
+	asked := c.Kind == CoverInvariant
 	for _, p := range o.Readiness {
-		held = held || c.Kind == CoverProof && p.Name == c.Name && p.OK
+		if c.Kind == CoverProof && p.Name == c.Name {
+			held, asked = p.OK, p.AtMS > 0
+		}
 	}
+	seen := o.Outcome.Class != Unknown && o.Outcome.Class != ""
 	switch {
 	case held:
 		return Pass
-	case j.Verdict == Pass || j.Verdict == Fail:
+	case j.Verdict == Pass || j.Verdict == Fail || seen && !asked:
 		return ""
 	}
 	return Inconclusive

@@ -42,6 +42,8 @@ func TestShown(t *testing.T) {
 	events := []timeline.Event{{ID: 0, Kind: timeline.Proof, Name: "p", OK: &no}, {ID: 1, Kind: timeline.Proof, Name: "p", OK: &yes}, {ID: 2, Kind: timeline.Proof, Name: "q", OK: &no}}
 	proof, order := Cover{CoverProof, "p"}, Cover{CoverInvariant, "phase_order"}
 	ok := Observation{Readiness: []ProofResult{{Name: "p", OK: true}}}
+	gone := Observation{Outcome: Outcome{Class: Exited}, Readiness: []ProofResult{{Name: "p"}}}
+	failing := Observation{Outcome: Outcome{Class: Hung}, Readiness: []ProofResult{{Name: "p", AtMS: 90}}}
 	because := func(v Verdict, rule string, s State, evidence ...int) Judgment {
 		return Judgment{Verdict: v, Reasons: []Reason{{Rule: "startup_budget", State: Held}, {Rule: rule, State: s, Evidence: evidence}}}
 	}
@@ -58,6 +60,8 @@ func TestShown(t *testing.T) {
 		"a dependency was gone":                  {proof, because(Inconclusive, "recover", Violated, 0), ok, Inconclusive},
 		"it held although no fault ever bit":     {proof, because(Inconclusive, "vacuous", Undecided), ok, Pass},
 		"the trial was lost":                     {proof, because(Error, "harness", Undecided), Observation{}, Inconclusive},
+		"it was not asked, and no matter why":    {proof, because(Inconclusive, "control", Undecided), gone, ""},
+		"it failed, and who knows why":           {proof, because(Inconclusive, "escaped", Undecided), failing, Inconclusive},
 		"the service was to exit":                {proof, because(Pass, "fail_fast", Held), Observation{}, ""},
 		"the invariant is violated":              {order, because(Fail, "phase_order", Violated), ok, Fail},
 		"the invariant held":                     {order, because(Fail, "phase_order", Held), ok, Pass},

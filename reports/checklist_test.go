@@ -65,7 +65,7 @@ func TestCovers(t *testing.T) {
 		{byExperiment("not chosen", 2), NotCovered, "it was not run: 0 of 2 trials", nil},
 		{covered(contracts.CoverContract, "fails-fast", 14), contracts.Fail, "4 of 14 trials passed, as an experiment that may be unstable allows",
 			[]string{"postgres fails in DATABASE [fault=blackhole]", "one run misleads #2", "one run misleads #3"}},
-		{covered(proof, "a thread is stored", whole), contracts.Inconclusive, "held in 1 trial, not shown in 6, not asked in 9", nil},
+		{covered(proof, "a thread is stored", whole), contracts.Inconclusive, "held in 1 trial, not shown in 5, not asked in 10", nil},
 		{covered(order, "stops_on_signal", whole), contracts.Fail, "", []string{"postgres fails in DATABASE [fault=blackhole]", "one run misleads #2", "one run misleads #3"}},
 	} {
 		got := listed(false, item("x", c.cover)).Checklist[0]
