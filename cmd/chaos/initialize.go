@@ -28,8 +28,7 @@ exists already it stays as it is, and the list is written to standard output to 
 		Example: `  chaos init --command './server --port ${port.http}' --needs postgres,redis
   chaos init --name shop --ready /healthz
   chaos init --needs billing=127.0.0.1:9000 team/experiments.yaml --force
-  chaos init --checklist                         # a new file with a checklist
-  chaos init --checklist >> experiments.yaml     # a checklist for a file that exists`,
+  chaos init --checklist   # a new file with a checklist; for one that exists, add >> experiments.yaml`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			path := defaultFile
 			if len(args) > 0 {
