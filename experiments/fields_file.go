@@ -23,8 +23,6 @@ func fileSection() section {
 		name: "file", title: "the file", of: reflect.TypeFor[File](),
 		doc: "One file describes one service, what it depends on, and the experiments. Keys that begin with `x-` are ignored: " +
 			"keep YAML anchors there.",
-		reserved: []string{"checklist"},
-		reserved: []string{"traffic"},
 		fields: []entry{
 			{name: "version", def: required, min: bounds(1), max: bounds(1), doc: "Version of the language.", example: "1"},
 			{name: "seed", def: "(1)", doc: "Decides every random choice of a run. `--seed` wins over it.", example: "42"},
