@@ -102,8 +102,8 @@ func counted(count map[string]float64, prefix string) map[string]int {
 func (f TrafficFigures) Words() string {
 	var parts []string
 	if f.Requests > 0 {
-		parts = append(parts, fmt.Sprintf("%s, %s; p50 %s, p95 %s, p99 %s, max %s", plural(f.Requests, "request"), errorWords(f.Errors, f.ErrorsByKind),
-			Millis(f.P50MS), Millis(f.P95MS), Millis(f.P99MS), Millis(f.MaxMS)))
+		parts = append(parts, fmt.Sprintf("%s, %s%s", plural(f.Requests, "request"), errorWords(f.Errors, f.ErrorsByKind),
+			timesOf(f.P50MS, f.P95MS, f.P99MS, f.MaxMS)))
 	}
 	if n := f.Early["requests"]; n > 0 {
 		parts = append(parts, fmt.Sprintf("%d early (%s)", n, kinds(f.Early, "requests", "bad")))
@@ -123,8 +123,15 @@ func (s TrafficStep) Words() string {
 	if s.Requests == 0 {
 		return "no request after the claim"
 	}
-	return fmt.Sprintf("%s, %s; p50 %s, p95 %s, p99 %s, max %s", plural(s.Requests, "request"), errorWords(s.Errors, s.ErrorsByKind),
-		Millis(s.P50MS), Millis(s.P95MS), Millis(s.P99MS), Millis(s.MaxMS))
+	return fmt.Sprintf("%s, %s%s", plural(s.Requests, "request"), errorWords(s.Errors, s.ErrorsByKind), timesOf(s.P50MS, s.P95MS, s.P99MS, s.MaxMS))
+}
+
+// timesOf words latencies; where nothing was answered as it should there are none.
+func timesOf(p50, p95, p99, most float64) string {
+	if most == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; p50 %s, p95 %s, p99 %s, max %s", Millis(p50), Millis(p95), Millis(p99), Millis(most))
 }
 
 func errorWords(n int, by map[string]int) string {

@@ -35,6 +35,9 @@ const (
 	LostEarlyMessage         Defect = "lost-early-message"
 	NoAuth                   Defect = "no-auth"
 	ForkChild                Defect = "fork-child"
+	ColdPool                 Defect = "cold-pool"
+	Early500                 Defect = "early-500"
+	StampedeCrash            Defect = "stampede-crash"
 	NoJitter                 Defect = "no-jitter"
 	ParallelStorm            Defect = "parallel-storm"
 	SameSeed                 Defect = "same-seed"
@@ -79,6 +82,9 @@ func defectTable() []defectDoc {
 		{LostEarlyMessage, "a WebSocket message before the connection is registered (300 ms) is dropped", 12, "no_false_ready with a websocket probe"},
 		{NoAuth, "tokens are not verified, and starting without keys is accepted", 15, "no_false_ready with a forged token; fail_fast on auth"},
 		{ForkChild, "forks a child in a session of its own, which holds the output open and outlives the service", 0, "stops_on_signal"},
+		{ColdPool, "the first 20 requests warm the service up one after the other, SMD_COLD (250ms) each", 14, "traffic {sla: {p95}}"},
+		{Early500, "requests before the startup is complete get 500 instead of 503", 0, "early_traffic"},
+		{StampedeCrash, "more than 30 requests within 10 s end the process with a fatal error", 0, "traffic (a stampede at the claim)"},
 		{NoJitter, "pauses between retries double to the millisecond: instances that fail together come back together", 3, "retry {jitter}, retry {lockstep}"},
 		{ParallelStorm, "eight workers try to connect to Redis, each for itself, at the same time", 3, "retry {max_parallel, max_amplification}"},
 		{SameSeed, "the jitter of the retries is drawn from the same seed in every instance", 3, "retry {lockstep}"},

@@ -25,6 +25,7 @@ import (
 const (
 	exitOK      = 0
 	exitConfig  = 1 // the configuration is wrong; no phase has begun
+	exitCrashed = 2 // as after a fatal error of Go's runtime
 	exitStartup = 3 // a phase failed
 	exitServing = 4 // the HTTP server broke after a good start
 )

@@ -33,14 +33,22 @@ func isObserved(path string) bool {
 // gate lets only health and metrics through until the startup is complete.
 func (s *service) gate(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if s.open.Load() || isObserved(r.URL.Path) {
+		if isObserved(r.URL.Path) {
 			next.ServeHTTP(w, r)
+			return
+		}
+		if s.open.Load() {
+			s.admit(w, r, next)
 			return
 		}
 		snap := s.state.Snapshot()
 		if r.URL.Path == "/ws" && s.config.Defects.Has(EarlyWebSocket) && snap.Phase != "" &&
 			snap.Phase != phaseInit && snap.Phase != phaseDependencies { // defect: early-websocket
 			s.rejectLate(w, r)
+			return
+		}
+		if s.config.Defects.Has(Early500) { // defect: early-500
+			reply(w, http.StatusInternalServerError, map[string]string{"error": "the supervisor is null"})
 			return
 		}
 		w.Header().Set("Retry-After", "1")

@@ -63,6 +63,7 @@ type service struct {
 	leaks    leaks
 	session  sync.Mutex // defect shared-session: the one session of all requests
 	stuck    sync.Map   // defect stuck-session: the chats that never left, by session
+	visitors visitors
 }
 
 func newService(config Config, log *logger) (*service, error) {
