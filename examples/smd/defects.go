@@ -36,7 +36,7 @@ const (
 	NoAuth                   Defect = "no-auth"
 	ForkChild                Defect = "fork-child"
 	ColdPool                 Defect = "cold-pool"
-	Early500                 Defect = "early-500"
+	EarlyError               Defect = "early-error"
 	StampedeCrash            Defect = "stampede-crash"
 	NoJitter                 Defect = "no-jitter"
 	ParallelStorm            Defect = "parallel-storm"
@@ -83,7 +83,7 @@ func defectTable() []defectDoc {
 		{NoAuth, "tokens are not verified, and starting without keys is accepted", 15, "no_false_ready with a forged token; fail_fast on auth"},
 		{ForkChild, "forks a child in a session of its own, which holds the output open and outlives the service", 0, "stops_on_signal"},
 		{ColdPool, "the first 20 requests warm the service up one after the other, SMD_COLD (250ms) each", 14, "traffic {sla: {p95}}"},
-		{Early500, "requests before the startup is complete get 500 instead of 503", 0, "early_traffic"},
+		{EarlyError, "requests before the startup is complete get 500 instead of 503", 0, "early_traffic"},
 		{StampedeCrash, "more than 30 requests within 10 s end the process with a fatal error", 0, "traffic (a stampede at the claim)"},
 		{NoJitter, "pauses between retries double to the millisecond: instances that fail together come back together", 3, "retry {jitter}, retry {lockstep}"},
 		{ParallelStorm, "eight workers try to connect to Redis, each for itself, at the same time", 3, "retry {max_parallel, max_amplification}"},

@@ -47,7 +47,7 @@ func (s *service) gate(next http.Handler) http.Handler {
 			s.rejectLate(w, r)
 			return
 		}
-		if s.config.Defects.Has(Early500) { // defect: early-500
+		if s.config.Defects.Has(EarlyError) { // defect: early-error
 			reply(w, http.StatusInternalServerError, map[string]string{"error": "the supervisor is null"})
 			return
 		}

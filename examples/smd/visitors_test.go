@@ -23,9 +23,9 @@ func TestDefectColdPool(t *testing.T) {
 	assert.GreaterOrEqual(t, time.Since(began), coldRequests*50*time.Millisecond, "one after the other")
 }
 
-func TestDefectEarly500(t *testing.T) {
+func TestDefectEarlyError(t *testing.T) {
 	t.Parallel()
-	smd := launch(t, sound(t), defect(Early500), "--startup-delay", "DATABASE=10m", "--startup-timeout", "10m")
+	smd := launch(t, sound(t), defect(EarlyError), "--startup-delay", "DATABASE=10m", "--startup-timeout", "10m")
 	smd.line("PHASE TRANSITION -> DATABASE")
 	base := "http://" + smd.address()
 	assert.Equal(t, http.StatusInternalServerError, get(t, base+"/api/me").status)
