@@ -17,6 +17,7 @@ const (
 	CoverContract   CoverKind = "contract"   // the trials that expect it pass
 	CoverProof      CoverKind = "proof"      // of readiness: it holds, and fails nowhere
 	CoverInvariant  CoverKind = "invariant"  // it holds in every trial that checks it
+	CoverTraffic    CoverKind = "traffic"    // its rule (traffic, early_traffic) holds in every trial with such a load
 )
 
 // Cover names what shows that an item of a checklist holds.
@@ -26,7 +27,15 @@ type Cover struct {
 }
 
 // String words the cover: "proof `a thread is stored`".
-func (c Cover) String() string { return string(c.Kind) + " `" + c.Name + "`" }
+func (c Cover) String() string {
+	if c.Kind == CoverTraffic {
+		return "`" + c.Name + "`"
+	}
+	return string(c.Kind) + " `" + c.Name + "`"
+}
+
+// ofRule reports whether a rule that is judged in every trial shows the cover.
+func (c Cover) ofRule() bool { return c.Kind == CoverInvariant || c.Kind == CoverTraffic }
 
 // In reports whether a trial of the experiment ("" for a control) with this spec is one that must show the cover.
 func (c Cover) In(experiment string, s Spec) bool {
@@ -39,11 +48,13 @@ func (c Cover) In(experiment string, s Spec) bool {
 		return slices.ContainsFunc(s.Readiness, func(p Proof) bool { return p.Name == c.Name })
 	case CoverInvariant:
 		return slices.Contains(s.Invariants.Names(), c.Name)
+	case CoverTraffic:
+		return slices.Contains(s.Traffic.Rules(), c.Name)
 	}
 	return false
 }
 
-// Shown is what one judged trial shows of a proof or an invariant: Pass when it held, Fail when the trial failed because of it, ""
+// Shown is what one judged trial shows of a proof, an invariant or the traffic: Pass when it held, Fail when the trial failed because of it, ""
 // when the trial had nothing to say of it (a service that was meant to exit is not asked), and Inconclusive when it should have had.
 func (c Cover) Shown(j Judgment, o Observation, events []timeline.Event) Verdict {
 	held := false
@@ -54,13 +65,13 @@ func (c Cover) Shown(j Judgment, o Observation, events []timeline.Event) Verdict
 				return Fail
 			}
 			return Inconclusive
-		case c.Kind == CoverInvariant && r.Rule == c.Name && r.State == Undecided:
+		case c.ofRule() && r.Rule == c.Name && r.State == Undecided:
 			return Inconclusive
-		case c.Kind == CoverInvariant && r.Rule == c.Name && r.State == Held:
+		case c.ofRule() && r.Rule == c.Name && r.State == Held:
 			held = true
 		}
 	}
-	asked := c.Kind == CoverInvariant
+	asked := c.ofRule()
 	for _, p := range o.Readiness {
 		if c.Kind == CoverProof && p.Name == c.Name {
 			held, asked = p.OK, p.AtMS > 0
@@ -76,9 +87,9 @@ func (c Cover) Shown(j Judgment, o Observation, events []timeline.Event) Verdict
 	return Inconclusive
 }
 
-// accusedBy reports whether a violated reason is about the cover: it is the invariant's own, or it cites a failure of the proof.
+// accusedBy reports whether a violated reason is about the cover: it is the rule's own, or it cites a failure of the proof.
 func (c Cover) accusedBy(r Reason, events []timeline.Event) bool {
-	if c.Kind == CoverInvariant {
+	if c.ofRule() {
 		return r.Rule == c.Name
 	}
 	return slices.ContainsFunc(events, func(e timeline.Event) bool {
@@ -89,6 +100,17 @@ func (c Cover) accusedBy(r Reason, events []timeline.Event) bool {
 // Demands reports whether e can only hold when the contract of that name does: an alternative under any_of demands nothing.
 func (e Expectation) Demands(name string) bool {
 	return e.Name == name || slices.ContainsFunc(e.AllOf, func(sub Expectation) bool { return sub.Demands(name) })
+}
+
+// Rules lists the rules that judge the load, none of no load.
+func (t *Traffic) Rules() []string {
+	switch {
+	case t == nil:
+		return nil
+	case t.FromStart:
+		return []string{"traffic", "early_traffic"}
+	}
+	return []string{"traffic"}
 }
 
 // Names lists the invariants that are checked, by their names in the language.

@@ -23,7 +23,7 @@ func TestDemands(t *testing.T) {
 }
 
 func TestCoverIn(t *testing.T) {
-	s := Spec{Expect: Expectation{Name: "dies"}, Readiness: []Proof{{Name: "p"}}, Invariants: Invariants{PhaseOrder: true}}
+	s := Spec{Expect: Expectation{Name: "dies"}, Readiness: []Proof{{Name: "p"}}, Invariants: Invariants{PhaseOrder: true}, Traffic: &Traffic{}}
 	for _, c := range []struct {
 		cover Cover
 		want  bool
@@ -32,6 +32,7 @@ func TestCoverIn(t *testing.T) {
 		{Cover{CoverContract, "dies"}, true}, {Cover{CoverContract, "e"}, false},
 		{Cover{CoverProof, "p"}, true}, {Cover{CoverProof, "q"}, false},
 		{Cover{CoverInvariant, "phase_order"}, true}, {Cover{CoverInvariant, "retry"}, false}, {Cover{"other", "e"}, false},
+		{Cover{CoverTraffic, "traffic"}, true}, {Cover{CoverTraffic, "early_traffic"}, false},
 	} {
 		assert.Equal(t, c.want, c.cover.In("e", s), "%s", c.cover)
 	}
@@ -67,6 +68,9 @@ func TestShown(t *testing.T) {
 		"the invariant held":                     {order, because(Fail, "phase_order", Held), ok, Pass},
 		"the invariant could not be decided":     {order, because(Inconclusive, "phase_order", Undecided), ok, Inconclusive},
 		"the invariant was not checked":          {order, because(Pass, "phase_order", Note), ok, ""},
+		"the load was not answered in time":      {Cover{CoverTraffic, "traffic"}, because(Fail, "traffic", Violated), ok, Fail},
+		"the load was answered":                  {Cover{CoverTraffic, "traffic"}, because(Pass, "traffic", Held), ok, Pass},
+		"the generator was late":                 {Cover{CoverTraffic, "traffic"}, because(Inconclusive, "traffic", Undecided), ok, Inconclusive},
 		"another one is violated":                {order, because(Fail, "retry", Violated), ok, ""},
 		"the trial was lost, and its invariants": {order, because(Inconclusive, "control", Undecided), ok, Inconclusive},
 	} {

@@ -65,7 +65,7 @@ func (l *loader) validateChecklist() {
 // trial checks.
 func (l *loader) coverable() names {
 	known := names{}
-	demanded, checked := map[string]bool{}, map[string]bool{}
+	demanded, checked, loads := map[string]bool{}, map[string]bool{}, map[string]bool{}
 	for _, name := range l.f.Invariants.Names() {
 		checked[name] = true
 	}
@@ -74,6 +74,9 @@ func (l *loader) coverable() names {
 		for _, c := range e.all() {
 			for name := range l.f.Contracts {
 				demanded[name] = demanded[name] || c.experiment.Expect.Demands(name)
+			}
+			for _, rule := range l.f.trafficOf(c.experiment).spec().Rules() {
+				loads[rule] = true
 			}
 			if c.experiment.Invariants != nil {
 				for _, name := range c.experiment.Invariants.Names() {
@@ -90,7 +93,7 @@ func (l *loader) coverable() names {
 			known[contracts.CoverContract] = append(known[contracts.CoverContract], name)
 		}
 	}
-	known[contracts.CoverInvariant] = sortedKeys(checked)
+	known[contracts.CoverInvariant], known[contracts.CoverTraffic] = sortedKeys(checked), sortedKeys(loads)
 	return known
 }
 
@@ -123,7 +126,7 @@ func (l *loader) cover(at string, c Cover, known names) []contracts.Cover {
 func (l *loader) coverNamed(at, name string, known names) []contracts.Cover {
 	var found []contracts.Cover
 	var all, ways []string
-	for _, kind := range coverKinds {
+	for _, kind := range append(slices.Clone(coverKinds), string(contracts.CoverTraffic)) {
 		k := contracts.CoverKind(kind)
 		all = append(all, known[k]...)
 		if slices.Contains(known[k], name) {
@@ -143,11 +146,14 @@ func (l *loader) coverNamed(at, name string, known names) []contracts.Cover {
 
 // namesNothing reports a name that nothing has, and says more where it exists and shows nothing.
 func (l *loader) namesNothing(at, name, kinds string, known []string) {
-	expected, suggest := "the name of an experiment, a proof, a contract or an invariant of this file, or /regexp/", didYouMean(name, known)
+	expected, suggest := "the name of an experiment, a proof, a contract or an invariant of this file, /regexp/, or traffic", didYouMean(name, known)
 	text := fmt.Sprintf("%q names no %s of this file", name, kinds)
 	_, declared := l.f.Contracts[name]
 	_, invariant := shapes()[reflect.TypeFor[contracts.Invariants]()].field(name)
 	switch {
+	case slices.Contains((&contracts.Traffic{FromStart: true}).Rules(), name):
+		text = fmt.Sprintf("no experiment of this file has the load that `%s` judges, so nothing shows it", name)
+		expected, suggest = "`traffic` in the file, for early_traffic with `from: start`", ""
 	case declared && strings.Contains(kinds, "contract"):
 		text = fmt.Sprintf("no experiment expects the contract `%s`, so nothing shows it", name)
 		expected, suggest = "a contract that an experiment expects, and not only as one of any_of", ""

@@ -78,3 +78,24 @@ checklist: [{name: 'accepts ${var.token}', why: 'because of ${var.token}', tags:
 	got := p.Coverage()[0]
 	assert.Equal(t, "accepts ***; because of ***; ***", got.Name+"; "+got.Why+"; "+got.Tags[0])
 }
+
+// A load is judged where there is one: an experiment may have none, and only one that begins at the start is judged before the claim.
+func TestChecklistCountsTraffic(t *testing.T) {
+	f, err := LoadBytes("x.yaml", []byte(`version: 1
+service: {command: ./app, ready: {log: ready}}
+readiness: [{name: it serves, http: {url: 'http://127.0.0.1:1/'}}]
+traffic: {users: 10}
+experiments:
+  - {name: early, traffic: {from: start}, expect: {readiness: all}, repeat: 2}
+  - {name: quiet, traffic: ~, expect: {readiness: all}}
+  - {name: usual, expect: {readiness: all}}
+checklist: [{name: load, covered_by: [traffic, early_traffic]}]
+`), Options{})
+	require.NoError(t, err)
+	p, err := f.Expand(Selection{})
+	require.NoError(t, err)
+	load := func(rule string, n int) Shown {
+		return Shown{Cover: contracts.Cover{Kind: contracts.CoverTraffic, Name: rule}, Trials: n, Chosen: n}
+	}
+	assert.Equal(t, []Shown{load("traffic", 4), load("early_traffic", 2)}, p.Coverage()[0].Shown, "the control has the file's load")
+}

@@ -16,7 +16,7 @@ func checklistSection() section {
 			{name: "name", def: required, doc: "What is validated, in one line.", example: "a real user message is answered end to end"},
 			{name: "why", doc: "Why it is on the list, for whoever reads the report.", example: "health checks passed while every chat was broken"},
 			{name: "covered_by", format: formatLines, kind: "cover or list of cover",
-				doc:     "What shows it, and all of it must: names of experiments, `/regexp/` for several experiments, proofs, contracts, invariants. Nothing: it is not covered.",
+				doc:     "What shows it, and all of it must: names of experiments, `/regexp/` for several experiments, proofs, contracts, invariants, `traffic`, `early_traffic`. Nothing: it is not covered.",
 				example: "[a cold start serves the user, '/^redis /', no_false_ready]"},
 			{name: "required", def: "true", doc: "`false`: it is told, and never blocks.", example: "false"},
 			{name: "tags", doc: "Words to group items by in reports.", example: "[chat, e2e]"},

@@ -117,10 +117,10 @@ func (r *Report) judgeCover(c Cover) Cover {
 		}
 	}
 	c.Ran, c.Failed = len(trials), nil
-	if c.Kind == contracts.CoverProof || c.Kind == contracts.CoverInvariant {
-		c.byReasons(trials)
-	} else {
+	if c.Kind == contracts.CoverExperiment || c.Kind == contracts.CoverContract {
 		c.byVerdicts(trials)
+	} else {
+		c.byReasons(trials)
 	}
 	switch {
 	case c.Ran >= c.Trials || c.Verdict == contracts.Fail || c.Verdict == contracts.Unstable:
@@ -177,7 +177,7 @@ func (c *Cover) failedIn(trials []Trial) {
 	}
 }
 
-// byReasons is for proofs and invariants: held somewhere, violated nowhere, and no trial that should have shown it was lost.
+// byReasons is for proofs, invariants and traffic: held somewhere, violated nowhere, and no trial that should have shown it was lost.
 func (c *Cover) byReasons(trials []Trial) {
 	held, open, silent := 0, 0, 0
 	for _, t := range trials {

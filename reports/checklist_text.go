@@ -76,7 +76,9 @@ func (p *printer) items(list []Item) {
 		name = max(name, len([]rune(cut(oneLine(item.Name), maxName))))
 		verdict = max(verdict, len(word(item.Verdict)))
 	}
-	pad := func(text string, width int) string { return text + strings.Repeat(" ", max(0, width-len([]rune(text)))) }
+	pad := func(text string, width int) string {
+		return text + strings.Repeat(" ", max(0, width-len([]rune(text))))
+	}
 	p.line("%s", p.style.paint(dim, pad("checklist", name)+"  "+pad("verdict", verdict)+"  covered by"))
 	for _, item := range list {
 		colour := item.Verdict
