@@ -31,6 +31,8 @@ func (t *trace) expect(e Expectation) finding {
 		return t.readinessAll()
 	case e.Expr != "":
 		return t.expr(Expr{Expr: e.Expr, Message: e.Message})
+	case e.Survives != nil:
+		return t.survives()
 	}
 	return t.becomesReady()
 }
@@ -102,6 +104,8 @@ func (e Expectation) label() string {
 		return "readiness"
 	case e.Expr != "":
 		return "expr"
+	case e.Survives != nil:
+		return survivesRule
 	}
 	return "ready"
 }

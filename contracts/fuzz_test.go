@@ -5,6 +5,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/chaos-startup/chaos/orchestrators"
 	"github.com/chaos-startup/chaos/timeline"
 )
 
@@ -13,21 +14,26 @@ var allKinds = []timeline.Kind{
 	timeline.FaultLifted, timeline.FaultSummary, timeline.Connect, timeline.Undeclared, timeline.Escape, timeline.Accept, timeline.Close,
 	timeline.UpstreamError, timeline.Notify, timeline.Mark, timeline.ReadyClaim, timeline.ReadyLost, timeline.Proof, timeline.Budget,
 	timeline.Stop, timeline.Kill, timeline.Survivor, timeline.Exit, timeline.Restart, timeline.Dependency, timeline.Process,
-	timeline.MissingEvidence, timeline.Harness, timeline.Interrupted, timeline.End, "from.the.future",
+	timeline.MissingEvidence, timeline.Harness, timeline.Interrupted, timeline.Answer, timeline.End, "from.the.future",
 }
 
 // everySpec has each contract and every invariant once.
 func everySpec() []Spec {
 	all := Invariants{NoFalseReady: true, PhaseOrder: true, PhaseBudgets: true, StartupBudget: true, StopsOnSignal: &StopsOnSignal{},
-		LogNever: []string{"never", "("}, Retry: &Retry{MaxAttempts: 2, MaxRate: 2}, NoLeakedConnections: &LeakedConnections{Max: 1},
-		Expr: []Expr{{Expr: "trial.ready_ms < 5"}, {Expr: "phases.all(p, p.took_ms < 5) && faults.all(f, has(f.armed_ms))"}, {Expr: "nonsense"}}}
+		LogNever: []string{"never", "("}, Retry: &Retry{MaxAttempts: 2, MaxRate: 2}, NoLeakedConnections: &LeakedConnections{Max: 1}}
+	spoken := all
+	spoken.Survives = true
+	spoken.Expr = []Expr{{Expr: "trial.ready_ms < 5"}, {Expr: "phases.all(p, p.took_ms < 5) && faults.all(f, has(f.armed_ms))"}, {Expr: "nonsense"}}
 	expectations := []Expectation{
 		{}, {FailFast: &FailFast{Log: "never"}}, {GiveUp: &GiveUp{After: seconds(0.01)}}, {Recover: &Recover{Restarts: 1}}, {Tolerate: &Tolerate{}},
 		{Degrade: &Degrade{}}, {Wait: &Wait{}}, {Readiness: "all"},
 		{Expr: "trial.restarts == 0", Message: "never restarted"},
 	}
 	expectations = append(expectations, Expectation{AnyOf: expectations[1:6]}, Expectation{AllOf: expectations[3:5]})
-	specs := []Spec{{}, {Control: true, Budget: seconds(1), Invariants: all}}
+	kubernetes := &orchestrators.Orchestrator{Kubernetes: &orchestrators.Kubernetes{StartupProbe: &orchestrators.Probe{PeriodSeconds: 1},
+		LivenessProbe: &orchestrators.Probe{PeriodSeconds: 1}}}
+	specs := []Spec{{}, {Control: true, Budget: seconds(1), Invariants: spoken, Orchestrator: kubernetes},
+		{Invariants: spoken, Expect: Expectation{Survives: &Survives{}}, Orchestrator: &orchestrators.Orchestrator{Compose: &orchestrators.Compose{}}}}
 	for _, e := range expectations {
 		s := optional(e)
 		s.Invariants, s.Phases[1].Budget = all, seconds(0.01)

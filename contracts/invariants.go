@@ -21,5 +21,6 @@ func (t *trace) invariants() []finding {
 	add(len(v.Expr) > 0, t.exprs)
 	add(t.spec.Traffic != nil, t.traffic)
 	add(t.spec.Traffic != nil && t.spec.Traffic.FromStart, t.earlyTraffic)
+	add(v.Survives, t.survivesInvariant)
 	return out
 }

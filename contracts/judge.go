@@ -58,7 +58,7 @@ func provenAnyway(kept finding) bool {
 			continue
 		}
 		switch r.Rule {
-		case "startup_budget", "phase_budgets", "retry", "expr", "traffic":
+		case "startup_budget", "phase_budgets", "retry", "expr", "traffic", survivesRule:
 		default:
 			return true
 		}

@@ -4,7 +4,10 @@
 // waits, opens or reads a clock; so a report can be judged again, years later, with the same result.
 package contracts
 
-import "github.com/chaos-startup/chaos/timeline"
+import (
+	"github.com/chaos-startup/chaos/orchestrators"
+	"github.com/chaos-startup/chaos/timeline"
+)
 
 // Spec is what was asked of one trial: all that judging needs besides the timeline. It is stored in the report.
 type Spec struct {
@@ -20,7 +23,9 @@ type Spec struct {
 	Faults       []Fault               `json:"faults,omitempty"`  // index i is fault "f<i+1>" of the timeline
 	Traffic      *Traffic              `json:"traffic,omitempty"` // nil: no load
 	Expect       Expectation           `json:"expect"`
-	Invariants   Invariants            `json:"invariants"`
+	// Orchestrator is who starts the service in production; nil: nobody was named.
+	Orchestrator *orchestrators.Orchestrator `json:"orchestrator,omitempty"`
+	Invariants   Invariants                  `json:"invariants"`
 }
 
 // Phase is a declared phase. Budget 0 means none.
@@ -47,6 +52,8 @@ type Fault struct {
 	Text    string `json:"text"`              // "refuse on postgres during database"
 	Phase   string `json:"phase,omitempty"`   // the phase it waits for, if any
 	Bounded bool   `json:"bounded,omitempty"` // it is lifted by itself: for, until, or during
+	// For is how long it lasts, where the file says so.
+	For timeline.Duration `json:"for,omitempty"`
 }
 
 // Expectation is what a trial should do: exactly one field besides Name (and the Message of Expr) is set; the zero value expects only that the service
@@ -64,6 +71,7 @@ type Expectation struct {
 	Readiness string        `json:"readiness,omitempty"` // "all": every proof held
 	Expr      string        `json:"expr,omitempty"`      // an expression that is true
 	Message   string        `json:"message,omitempty"`   // of Expr: what it means that it is not
+	Survives  *Survives     `json:"survives_orchestrator,omitempty"`
 }
 
 // FailFast: exits by itself, with that exit code, within Within of the first bite, never ready in between; Log names the cause;
@@ -116,6 +124,7 @@ type Invariants struct {
 	Retry               *Retry             `json:"retry,omitempty"`
 	NoLeakedConnections *LeakedConnections `json:"no_leaked_connections,omitempty"`
 	Expr                []Expr             `json:"expr,omitempty"`
+	Survives            bool               `json:"survives_orchestrator,omitempty"`
 }
 
 // StopsOnSignal: after the stop signal the service ends by itself within Within (0 = the grace of service.stop) and leaves no process.

@@ -134,7 +134,7 @@ func (f *File) trial(name string, c cell) Trial {
 	return Trial{
 		Experiment: name, Cell: c.axes, Repeats: max(1, e.Repeat), Start: startKey(service), Service: service,
 		Dependencies: f.Dependencies, Phases: f.Phases, Readiness: f.Readiness, Traffic: f.trafficOf(e), Inject: e.Inject, Expect: e.Expect,
-		Invariants: merged(f.Invariants, e.Invariants), AllowUnstable: e.AllowUnstable,
+		Invariants: merged(f.Invariants, e.Invariants), AllowUnstable: e.AllowUnstable, Orchestrator: f.orchestrator(),
 	}
 }
 
@@ -155,6 +155,7 @@ func (f *File) withControls(trials []Trial, seed uint64) []Trial {
 				Seed:  hash(strconv.FormatUint(seed, 10), "control", t.Start, strconv.Itoa(number)),
 				Start: t.Start, Variant: variant[t.Start], Service: t.Service, Dependencies: f.Dependencies, Phases: f.Phases,
 				Readiness: f.Readiness, Traffic: f.Traffic, Expect: contracts.Expectation{}, Invariants: f.Invariants,
+				Orchestrator: f.orchestrator(),
 			})
 		}
 		seen[t.Start]++

@@ -161,7 +161,7 @@ func TestSpec(t *testing.T) {
 	require.Equal(t, contracts.Phase{Name: "database", Budget: seconds(5)}, s.Phases[2])
 	require.True(t, s.Dependencies["llm"].Required)
 	require.Equal(t, []contracts.Fault{{On: "postgres", Kind: "refuse", Text: "refuse on postgres during database for 3s", Phase: "database",
-		Bounded: true}}, s.Faults)
+		Bounded: true, For: seconds(3)}}, s.Faults)
 	require.Equal(t, []string{"postgres"}, s.Readiness[1].Needs)
 	require.True(t, s.Invariants.NoFalseReady)
 	require.True(t, p.Trials[0].Spec().Control)

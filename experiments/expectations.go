@@ -13,7 +13,7 @@ import (
 )
 
 // builtinExpectations are the kinds of expectation that a bare name may stand for, with their defaults.
-var builtinExpectations = []string{"fail_fast", "give_up", "recover", "tolerate", "degrade", "wait"}
+var builtinExpectations = []string{"fail_fast", "give_up", "recover", "tolerate", "degrade", "wait", "survives_orchestrator"}
 
 // spokenExpectations read well as names (`expect: fails-fast`). They mean the kind with its defaults unless `contracts` has them.
 var spokenExpectations = map[string]string{
@@ -21,7 +21,8 @@ var spokenExpectations = map[string]string{
 }
 
 // expectationKinds are the keys of which an expectation has exactly one.
-var expectationKinds = []string{"fail_fast", "give_up", "recover", "tolerate", "degrade", "wait", "readiness", "any_of", "all_of", "expr"}
+var expectationKinds = []string{"fail_fast", "give_up", "recover", "tolerate", "degrade", "wait", "readiness", "any_of", "all_of", "expr",
+	"survives_orchestrator"}
 
 // contractsHook reads `contracts`. Names in them are resolved later, when all are known.
 func contractsHook(d *decoder, n *yaml.Node, v reflect.Value, path string) {
@@ -115,7 +116,7 @@ func (r *resolver) resolve(e contracts.Expectation, path string) contracts.Expec
 	if !ok {
 		kind, spoken := spokenExpectations[name]
 		if !spoken {
-			known := append(sortedKeys(r.named), expectationKinds[:6]...)
+			known := append(sortedKeys(r.named), builtinExpectations...)
 			r.d.add(r.d.at(path), fmt.Sprintf("unknown contract `%s`", name), oneOf(known), didYouMean(name, known))
 			return e
 		}

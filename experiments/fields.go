@@ -93,6 +93,7 @@ var sections = sync.OnceValue(func() []section {
 	out = append(out, trafficSections()...)
 	out = append(out, contractSections()...)
 	out = append(out, checklistSections()...)
+	out = append(out, orchestratorSections()...)
 	return out
 })
 

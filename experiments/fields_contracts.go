@@ -29,6 +29,7 @@ func expectationSection() section {
 			{name: "expr", kind: "expression", doc: "An expression in CEL over what was seen of the trial is true: docs/expr.md.",
 				example: `'trial.ready_ms < 30000 && dependency("postgres").attempts <= 12'`},
 			{name: "message", doc: "Beside `expr`: what it means that it is not true.", example: "starts slowly, or hammers the database"},
+			{name: "survives_orchestrator", doc: "It becomes ready, and the `orchestrator` of the file would not have killed it before.", example: "{}"},
 			{name: "any_of", doc: "At least one of these holds.", example: "[fail_fast, recover]"},
 			{name: "all_of", doc: "All of these hold. A list under `expect` means the same.", example: "[recover, {readiness: all}]"},
 		},
@@ -104,6 +105,7 @@ func invariantsSection() section {
 			{name: "log_never", format: formatLines, doc: "No log line matches any of these regular expressions.", example: "['panic:', 'DATA RACE']"},
 			{name: "retry", doc: "Bounds the attempts on each dependency, and says in which manner they are repeated.", example: "{max_attempts: 50, backoff: exponential, jitter: true}"},
 			{name: "no_leaked_connections", doc: "Few connections per dependency are open at the end.", example: "{max: 10}"},
+			{name: "survives_orchestrator", doc: "The `orchestrator` of the file would not have killed it before it was ready, nor given it up.", example: "true"},
 			{name: "expr", kind: "expression or list of expression", doc: "An expression in CEL over what was seen of the trial is true: docs/expr.md. It may be " +
 				"given several times in a list of invariants, each with a `message` beside it.", example: "'!has(trial.exit_code) || trial.exit_code == 3'"},
 		},

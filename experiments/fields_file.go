@@ -43,6 +43,8 @@ func fileSection() section {
 			{name: "contracts", doc: "Named expectations for use under `expect`.", example: "{fails-fast: {fail_fast: {within: 5s}}}"},
 			{name: "invariants", doc: "What must hold in every trial: a list of names and one-key mappings, or one mapping.",
 				example: "[phase_order, {retry: {max_rate: 20/s}}]", kind: "invariants"},
+			{name: "orchestrator", doc: "Who starts the service in production, for `survives_orchestrator`.",
+				example: "{kubernetes: {startupProbe: {periodSeconds: 10, failureThreshold: 6}}}"},
 			{name: "experiments", def: required, doc: "What is tried and what is expected.",
 				example: "[{name: no database, inject: [{on: postgres, fault: refuse}], expect: fail_fast}]"},
 			{name: "checklist", doc: "The validations that the service must pass before it may serve, and what shows each: see `--gate`.",

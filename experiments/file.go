@@ -23,6 +23,7 @@ type File struct {
 	Traffic      *Traffic                         `yaml:"traffic"` // nil: none
 	Contracts    map[string]contracts.Expectation `yaml:"contracts"`
 	Invariants   contracts.Invariants             `yaml:"invariants"`
+	Orchestrator *Orchestrator                    `yaml:"orchestrator"` // who starts the service in production
 	Experiments  []Experiment                     `yaml:"experiments"`
 	Checklist    []ChecklistItem                  `yaml:"checklist"`
 

@@ -103,6 +103,8 @@ func shapeRules(t reflect.Type, s *schema) {
 	case reflect.TypeFor[contracts.Expectation]():
 		s.OneOf = requireEach(expectationKinds...)
 		s.DependentRequired = map[string][]string{"message": {"expr"}}
+	case reflect.TypeFor[Orchestrator]():
+		s.OneOf = requireEach("kubernetes", "compose", "systemd")
 	case reflect.TypeFor[contracts.Invariants]():
 		s.Properties.Set("message", &schema{Type: "string", Description: "Beside `expr`: what it means that it is not true."})
 		s.DependentRequired = map[string][]string{"message": {"expr"}}

@@ -14,7 +14,7 @@ func (t Trial) Spec() contracts.Spec {
 	s := contracts.Spec{
 		Title: t.Title(), Control: t.Control, Budget: t.Service.Budget, Grace: t.Service.Stop.Grace, StopSignal: t.Service.Stop.Signal,
 		Restarts: t.Service.Restart.Policy != "" && t.Service.Restart.Policy != "never",
-		Phases:   phaseSpecs(t.Phases), Expect: t.Expect, Invariants: t.Invariants,
+		Phases:   phaseSpecs(t.Phases), Expect: t.Expect, Invariants: t.Invariants, Orchestrator: t.Orchestrator,
 	}
 	for _, d := range t.Dependencies {
 		if s.Dependencies == nil {
@@ -29,7 +29,7 @@ func (t Trial) Spec() contracts.Spec {
 	for i := range t.Inject {
 		in := &t.Inject[i]
 		s.Faults = append(s.Faults, contracts.Fault{
-			On: in.On, Kind: in.Fault.Kind, Text: in.String(), Phase: in.From.Phase, Bounded: in.bounded(),
+			On: in.On, Kind: in.Fault.Kind, Text: in.String(), Phase: in.From.Phase, Bounded: in.bounded(), For: in.For,
 		})
 	}
 	return s

@@ -2,6 +2,7 @@ package experiments
 
 import (
 	"github.com/chaos-startup/chaos/contracts"
+	"github.com/chaos-startup/chaos/orchestrators"
 	"github.com/chaos-startup/chaos/phases"
 )
 
@@ -32,6 +33,7 @@ type Trial struct {
 	Inject        []Injection
 	Expect        contracts.Expectation
 	Invariants    contracts.Invariants
+	Orchestrator  *orchestrators.Orchestrator // nil: the file names none
 	AllowUnstable bool
 }
 

@@ -34,6 +34,7 @@ func unionHooks() map[reflect.Type]hook {
 		reflect.TypeFor[[]contracts.Expr]():                 exprsHook,
 		reflect.TypeFor[Rate]():                             rateHook,
 		reflect.TypeFor[contracts.ExitCode]():               exitCodeHook,
+		reflect.TypeFor[Orchestrator]():                     orchestratorHook,
 		reflect.TypeFor[map[string]contracts.Expectation](): contractsHook,
 		reflect.TypeFor[Cover]():                            coverHook,
 	}

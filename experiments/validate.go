@@ -28,6 +28,7 @@ func (l *loader) validateFile() {
 	}
 	l.validateInvariants(d, "invariants", f.Invariants.PhaseOrder, f.Invariants.PhaseBudgets)
 	l.validateRetry(d, "invariants", f.Invariants.Retry)
+	l.survivable(d.at("invariants.survives_orchestrator"), f.Invariants.Survives)
 }
 
 func (l *loader) validateService(d *decoder, at string, s *Service) {

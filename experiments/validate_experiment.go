@@ -26,6 +26,7 @@ func (l *loader) validateExperiment(d *decoder, at string, e *Experiment) {
 	if e.Invariants != nil {
 		l.validateInvariants(d, at+".invariants", e.Invariants.PhaseOrder, e.Invariants.PhaseBudgets)
 		l.validateRetry(d, at+".invariants", e.Invariants.Retry)
+		l.survivable(d.at(at+".invariants.survives_orchestrator"), e.Invariants.Survives)
 	}
 	l.validateExpectation(d, at, e)
 }
@@ -85,6 +86,7 @@ func (l *loader) validateExpectation(d *decoder, at string, e *Experiment) {
 		bounded = bounded && in.bounded()
 	}
 	expect := d.at(at + ".expect")
+	l.survivable(expect, survives(e.Expect))
 	if len(e.Inject) == 0 && vacuous(e.Expect) {
 		d.addFirst(expect, "what is expected is about a fault, and there is none", "`inject`", "for a plain trial use {readiness: all}")
 	}

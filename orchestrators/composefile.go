@@ -3,7 +3,6 @@ package orchestrators
 import (
 	"net/url"
 	"regexp"
-	"slices"
 	"strings"
 	"time"
 
@@ -35,18 +34,19 @@ func ImportCompose(data []byte, service string) (*Compose, *Mistake) {
 		return nil, &Mistake{Choice: "service", Text: "the Compose file has several services", Expected: "`service`: one of " + strings.Join(names, ", ")}
 	case service == "":
 		service = names[0]
-	case !slices.Contains(names, service):
-		return nil, &Mistake{Choice: "service", Text: "unknown service `" + service + "`", Wrong: service, Known: names}
 	}
 	for _, s := range services {
 		if s.key.Value == service {
 			return readComposeService(s)
 		}
 	}
-	return nil, nil
+	return nil, &Mistake{Choice: "service", Text: "unknown service `" + service + "`", Wrong: service, Known: names}
 }
 
 var restartPolicy = regexp.MustCompile(`^(no|always|unless-stopped|on-failure(:[0-9]+)?)$`)
+
+// ComposeRestart tells whether Compose knows a restart policy.
+func ComposeRestart(policy string) bool { return restartPolicy.MatchString(policy) }
 
 func readComposeService(s pair) (*Compose, *Mistake) {
 	c := &Compose{Source: "service " + s.key.Value}
@@ -70,7 +70,10 @@ func readComposeService(s pair) (*Compose, *Mistake) {
 	if check.Kind != yaml.MappingNode {
 		return nil, wrong(check, "a mapping", "`healthcheck` is not a mapping")
 	}
-	return c, c.read(check)
+	if mistake := c.read(check); mistake != nil {
+		return nil, mistake
+	}
+	return c, nil
 }
 
 // read fills c from a healthcheck.

@@ -68,6 +68,22 @@ func (o Orchestrator) Fate(s Start) (f Fate, ok bool) {
 	return Fate{}, false
 }
 
+// Paths returns what the orchestrator asks over HTTP, by the names that Start.Answers has for its probes.
+func (o Orchestrator) Paths() map[string]string {
+	out := map[string]string{}
+	if o.Kubernetes != nil {
+		for name, p := range o.Kubernetes.Named() {
+			if path := p.Path(); path != "" {
+				out[name] = path
+			}
+		}
+	}
+	if o.Compose != nil && o.Compose.Path != "" && !o.Compose.NoHealthcheck {
+		out[Healthcheck] = o.Compose.Path
+	}
+	return out
+}
+
 // Name is what the orchestrator is called, "" for the zero value.
 func (o Orchestrator) Name() string {
 	switch {

@@ -18,13 +18,29 @@ type Kubernetes struct {
 
 // Probe is when a container is asked. Zero fields are Kubernetes' defaults: period 10, timeout 1, thresholds 1 and 3.
 type Probe struct {
-	InitialDelaySeconds int    `json:"initialDelaySeconds,omitempty"`
-	PeriodSeconds       int    `json:"periodSeconds,omitempty"`
-	TimeoutSeconds      int    `json:"timeoutSeconds,omitempty"`
-	SuccessThreshold    int    `json:"successThreshold,omitempty"`
-	FailureThreshold    int    `json:"failureThreshold,omitempty"`
-	Path                string `json:"path,omitempty"` // of its httpGet; "" when it has none
-	How                 string `json:"how,omitempty"`  // what it does otherwise: tcpSocket, exec or grpc
+	InitialDelaySeconds int      `json:"initialDelaySeconds,omitempty"`
+	PeriodSeconds       int      `json:"periodSeconds,omitempty"`
+	TimeoutSeconds      int      `json:"timeoutSeconds,omitempty"`
+	SuccessThreshold    int      `json:"successThreshold,omitempty"`
+	FailureThreshold    int      `json:"failureThreshold,omitempty"`
+	HTTPGet             *HTTPGet `json:"httpGet,omitempty"`
+	How                 string   `json:"how,omitempty" yaml:"-"` // of an imported one that asks otherwise: tcpSocket, exec or grpc
+}
+
+// HTTPGet is what a probe asks over HTTP.
+type HTTPGet struct {
+	Path string `json:"path,omitempty"`
+}
+
+// Path returns what the probe asks over HTTP, "" when it asks in another way or does not say how.
+func (p Probe) Path() string {
+	if p.HTTPGet == nil {
+		return ""
+	}
+	if p.HTTPGet.Path == "" {
+		return "/"
+	}
+	return p.HTTPGet.Path
 }
 
 // The names of a container's probes, as Start.Answers knows them.

@@ -169,7 +169,7 @@ func readProbe(n *yaml.Node, name string) (*Probe, *Mistake) {
 			}
 			*to = v
 		case field == "httpGet":
-			p.Path = httpPath(f.value)
+			p.HTTPGet = &HTTPGet{Path: httpPath(f.value)}
 		case slices.Contains(handlers, field):
 			p.How = field
 		default:

@@ -37,6 +37,7 @@ func (r *Report) Judge() {
 		r.Trials[i].judged(j)
 	}
 	r.gatherEvidenceMissing()
+	r.advise()
 	r.combine()
 	r.summarize()
 	r.judgeChecklist()

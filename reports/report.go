@@ -24,6 +24,7 @@ type Report struct {
 	Dependencies    []Dependency `json:"dependencies,omitempty"`
 	EvidenceMissing []string     `json:"evidence_missing,omitempty"` // what could not be observed, each once
 	Errors          []string     `json:"errors,omitempty"`           // what failed in the harness outside of any trial
+	Advice          []string     `json:"advice,omitempty"`           // which settings of the orchestrator the slowest start needs
 	Experiments     []Experiment `json:"experiments"`
 	Gate            *Gate        `json:"gate,omitempty"`      // counts of Checklist; nil where the file has none
 	Checklist       []Item       `json:"checklist,omitempty"` // in the order of the file

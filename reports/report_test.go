@@ -142,7 +142,7 @@ func TestEveryKindHasWords(t *testing.T) {
 		timeline.FaultLifted, timeline.FaultSummary, timeline.Connect, timeline.Undeclared, timeline.Escape, timeline.Accept, timeline.Close,
 		timeline.UpstreamError, timeline.Notify, timeline.Mark, timeline.ReadyClaim, timeline.ReadyLost, timeline.Proof, timeline.Budget,
 		timeline.Stop, timeline.Kill, timeline.Survivor, timeline.Exit, timeline.Restart, timeline.Dependency, timeline.Process,
-		timeline.MissingEvidence, timeline.Harness, timeline.Interrupted, timeline.End, "from.the.future",
+		timeline.MissingEvidence, timeline.Harness, timeline.Interrupted, timeline.End, timeline.Answer, "from.the.future",
 	} {
 		e := ev{
 			Kind: k, Text: "the text\nin \x1b[1mtwo\x1b[0m lines", Phase: "database", Source: "mark", Inexact: true, Stream: "stderr", Dependency: "postgres", Fault: "f1",

@@ -25,6 +25,7 @@ func WriteText(w io.Writer, r *Report, style Style) error {
 	p.loads(r)
 	p.errors(r)
 	p.caveats(r)
+	p.advice(r)
 	p.total(r)
 	p.checklist(r)
 	if _, err := w.Write(p.out.Bytes()); err != nil {

@@ -18,7 +18,7 @@ var marks = map[timeline.Kind]string{
 	timeline.Close:  "close", timeline.UpstreamError: "upstream", timeline.ReadyClaim: "READY", timeline.ReadyLost: "READY",
 	timeline.Proof: "proof", timeline.Budget: "BUDGET", timeline.Stop: "stop", timeline.Kill: "KILL", timeline.Survivor: "KILL",
 	timeline.Exit: "EXIT", timeline.Restart: "start", timeline.MissingEvidence: "missing", timeline.Harness: "HARNESS",
-	timeline.Interrupted: "HARNESS", timeline.End: "end", timeline.TrafficBegin: "traffic", timeline.Traffic: "traffic",
+	timeline.Interrupted: "HARNESS", timeline.End: "end", timeline.Answer: "answer", timeline.TrafficBegin: "traffic", timeline.Traffic: "traffic",
 	timeline.TrafficError: "traffic", timeline.TrafficSummary: "traffic",
 }
 
@@ -53,6 +53,8 @@ func words(e timeline.Event, faults []contracts.Fault) string {
 		return faultWords(e, faults)
 	case timeline.ReadyClaim, timeline.ReadyLost, timeline.Proof:
 		return readyWords(e)
+	case timeline.Answer:
+		return answerWords(e)
 	case timeline.Exit:
 		return exitWords(e)
 	case timeline.Stop:
@@ -192,4 +194,12 @@ func firstOf(texts ...string) string {
 		}
 	}
 	return ""
+}
+
+// answerWords tells what the orchestrator would have been answered from now on.
+func answerWords(e timeline.Event) string {
+	if e.OK != nil && *e.OK {
+		return e.Name + " would hold from now on"
+	}
+	return e.Name + " would fail from now on: " + e.Error
 }

@@ -192,6 +192,7 @@ func (t *trial) watchIncarnation(ctx context.Context, wg *sync.WaitGroup) {
 	if t.service.Ready != nil {
 		wg.Go(func() { t.followReady(ctx) })
 	}
+	t.followAnswers(ctx, wg)
 	for _, p := range t.polls {
 		wg.Go(func() { t.pollPhase(ctx, p) })
 	}

@@ -60,6 +60,9 @@ const (
 	ReadyClaim Kind = "ready.claim"
 	// ReadyLost: the claim was taken back: the ready probe says no again. Error: what it said.
 	ReadyLost Kind = "ready.lost"
+	// Answer: what the orchestrator would ask was answered otherwise than before, or for the first time. Name (startupProbe, healthcheck, ...),
+	// OK, Error.
+	Answer Kind = "answer"
 	// Proof: one attempt of one proof under readiness. Name, OK, Error, Claimed (the service still claimed to be ready
 	// right after the attempt), Result (of one that failed while it did: what its ready answer says then, ready or degraded), Count["took_ms"].
 	Proof Kind = "proof"

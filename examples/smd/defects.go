@@ -73,7 +73,7 @@ func defectTable() []defectDoc {
 		{WrongPhaseOrder, "CACHE runs before DATABASE", 0, "phase_order"},
 		{LeakConnections, "every retry of PostgreSQL starts a reconnector of its own whose connection nobody closes", 14, "no_leaked_connections"},
 		{ExitZero, "exits 0 when a phase failed", 0, "fail_fast {exit_code: nonzero}"},
-		{SlowDependencies, "DEPENDENCIES takes SMD_SLOW (31s) longer, and succeeds", 2, "startup_budget, phase_budgets, tolerate"},
+		{SlowDependencies, "DEPENDENCIES takes SMD_SLOW (31s) longer, and succeeds", 2, "startup_budget, phase_budgets, tolerate, survives_orchestrator"},
 		{MissingTables, "writes turns to a table that no migration creates, and does not check", 9, "no_false_ready"},
 		{ClickHouseBlocks, "waits SMD_CLICKHOUSE_BLOCK (65s) for the optional ClickHouse, and again in readiness", 10, "degrade, startup_budget"},
 		{LogSecret, "logs DATABASE_URL with its password", 0, "log_never"},

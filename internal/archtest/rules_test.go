@@ -61,7 +61,7 @@ func rules() []rule {
 // levels is the straight line of ARCHITECTURE.md, from the bottom. A package may import its own folder and lower levels.
 var levels = [][]string{
 	{"timeline"},
-	{"expressions"},
+	{"expressions", "orchestrators"},
 	{"faults", "phases", "probes", "contracts", "traffic"},
 	{"experiments", "internal"},
 	{"reports"},

@@ -1,0 +1,56 @@
+package contracts
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/chaos-startup/chaos/orchestrators"
+	"github.com/chaos-startup/chaos/timeline"
+)
+
+func answers(ms float64, name string, yes bool) timeline.Event {
+	return timeline.Event{MS: ms, Kind: timeline.Answer, Name: name, OK: ref(yes)}
+}
+
+func TestSurvivesOrchestrator(t *testing.T) {
+	thirty := orchestrators.Orchestrator{Kubernetes: &orchestrators.Kubernetes{StartupProbe: &orchestrators.Probe{}}}
+	unit := orchestrators.Orchestrator{Systemd: &orchestrators.Systemd{Restart: "on-failure"}}
+	notify := orchestrators.Orchestrator{Systemd: &orchestrators.Systemd{Type: "notify", TimeoutStartSec: ref(seconds(30))}}
+	invariant := func(o orchestrators.Orchestrator) Spec {
+		s := plain(Invariants{Survives: true})
+		s.Readiness, s.Orchestrator, s.Budget = nil, &o, seconds(60)
+		return s
+	}
+	contract := invariant(thirty)
+	contract.Invariants, contract.Expect = Invariants{}, Expectation{Survives: &Survives{}}
+	nobody := contract
+	nobody.Orchestrator = nil
+	transient := refused(Expectation{FailFast: &FailFast{Within: seconds(10)}})
+	transient.Orchestrator, transient.Invariants.Survives = &unit, true
+	transient.Faults[0].For = seconds(3)
+	waits := refused(Expectation{Wait: &Wait{}})
+	waits.Orchestrator, waits.Invariants.Survives = &orchestrators.Orchestrator{Kubernetes: &orchestrators.Kubernetes{StartupProbe: &orchestrators.Probe{FailureThreshold: 30}}}, true
+	restarted := tl(exec(0), exits(500, 1), restarts(501, 2), exec(1000), claims(36_000), observed(36_100))
+	runCases(t, []judgeCase{
+		{"ready in time", invariant(thirty), tl(exec(0), claims(1000), observed(1100)), Pass, "ready", ""},
+		{"ready too late", invariant(thirty), tl(exec(0), claims(34_200), observed(34_300)), Fail, "survives_orchestrator",
+			"Kubernetes would have killed it at 30.0 s at the latest, perhaps at 20.0 s already (startupProbe: 3 failures x 10 s), it was ready at 34.2 s; restarts at"},
+		{"perhaps too late", invariant(thirty), tl(exec(0), claims(25_000), observed(25_100)), Inconclusive, "survives_orchestrator", "may have killed it"},
+		{"each start counts from its own exec", invariant(thirty), restarted, Fail, "survives_orchestrator", "it was ready at 35.0 s"},
+		{"the contract wants it ready", contract, tl(exec(0), exits(500, 3), observed(501)), Fail, "survives_orchestrator", "exited with code 3 at 500ms instead of becoming ready"},
+		{"and it is", contract, tl(exec(0), claims(1000), observed(1100)), Pass, "survives_orchestrator", "it was ready at 1.0 s"},
+		{"nobody was named", nobody, tl(exec(0), claims(1000), observed(1100)), Inconclusive, "survives_orchestrator", "no orchestrator is given"},
+		{"given up for good although the fault goes off", transient, tl(bitten(), exits(200, 3), observed(201)), Fail, "survives_orchestrator",
+			"5 starts within 10.0 s (StartLimitBurst, StartLimitIntervalSec) (at 1.4 s); the fault went off at 3.1 s: it would have stayed down"},
+		{"waiting was asked for", waits, tl(bitten(), budget(30_000), observed(30_001)), Pass, "survives_orchestrator", "not counted: the experiment asks it to wait"},
+		{"READY=1 in time", invariant(notify), tl(exec(0), timeline.Event{MS: 20_000, Kind: timeline.Notify, Text: "READY=1"}, claims(34_000), observed(34_100)), Pass, "ready", ""},
+		{"READY=1 too late", invariant(notify), tl(exec(0), claims(20_000), timeline.Event{MS: 33_000, Kind: timeline.Notify, Text: "READY=1"}, observed(34_100)), Fail,
+			"survives_orchestrator", "systemd would have stopped it at 30.0 s"},
+		{"its own answers", invariant(thirty), tl(exec(0), answers(5, "startupProbe", false), answers(900, "startupProbe", true), claims(40_000), observed(40_100)), Pass, "ready", ""},
+		{"its own answers come late", invariant(thirty), tl(exec(0), answers(5, "startupProbe", false), claims(10_000), answers(33_000, "startupProbe", true), observed(33_100)), Fail,
+			"survives_orchestrator", "30.0 s at the latest"},
+	})
+	exited := Judge(transient, tl(bitten(), exits(200, 3), observed(201)))
+	assert.Contains(t, exited.Reasons[0].Next, "RestartSec")
+}
