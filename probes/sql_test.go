@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"sort"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -133,6 +134,16 @@ func TestSQLOnPostgreSQL(t *testing.T) {
 			require.ErrorContains(t, err, c.want)
 		})
 	}
+
+	// A pool for three does not serve five at once, and serves as many one after the other.
+	holds(sql("create role few login connection limit 3 password 'few-few-few'", nil), "")
+	few := SQL{DSN: strings.Replace(dsn(address, "few-few-few", "postgres"), "app:", "few:", 1), Query: "select pg_sleep(2)"}
+	_, err := ask(t, Spec{SQL: &few, Parallel: 5}, Env{})
+	require.ErrorContains(t, err, "one of 5 at once: sql ")
+	require.ErrorContains(t, err, `got FATAL 53300: too many connections for role "few"`)
+	plenty := sql("select pg_sleep(0.1)", nil)
+	_, err = ask(t, Spec{SQL: &plenty, Parallel: 20}, Env{})
+	require.NoError(t, err)
 
 	// Nothing goes on: what was cut off is cancelled, and every session ends with its connection.
 	idle := SQL{DSN: dsn(address, secret, "postgres"), Expect: 0,
