@@ -42,6 +42,7 @@ func probeSection() section {
 			{name: "metrics", doc: "Compares a Prometheus sample.", example: `{url: "http://127.0.0.1:${port.http}/metrics", name: worker_up, value: 1}`},
 			{name: "jwt", doc: "A valid token is accepted; a tampered, expired, unsigned and missing one are refused.",
 				example: `{url: "http://127.0.0.1:${port.http}/me", secret: "${env.JWT_SECRET:-secret}"}`},
+			{name: "ca", doc: "A file of certificates in PEM that are trusted besides the system's; relative to the service's `dir`. For sql: sslrootcert in the dsn.", example: "'${ca.file}'"},
 			{name: "parallel", def: "1", min: bounds(1), max: bounds(1000), doc: "So many attempts at once; all must hold. The first that fails ends the others.", example: "5"},
 			{name: "capture", doc: "Values of the answer, as JSON paths by name, for what follows by `then`: `${captured.NAME}`. `$` is the whole answer.",
 				example: "{id: $.thread.id}"},
@@ -96,6 +97,7 @@ func grpcSection() section {
 		fields: []entry{
 			{name: "address", def: required, format: formatAddress, doc: "Where to.", example: `"127.0.0.1:${port.grpc}"`},
 			{name: "service", def: "(the server itself)", doc: "Name of the service asked about.", example: "chat.v1.Chat"},
+			{name: "tls", def: "false", doc: "It speaks TLS.", example: "true"},
 		},
 	}
 }

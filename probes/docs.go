@@ -13,6 +13,7 @@ redirect and obeys no proxy variable; what it reads is bounded; passwords are no
 
 | field | meaning | default |
 |---|---|---|
+| ` + "`ca`" + ` | a file of certificates (PEM) that are trusted besides the system's, where the URL is https or wss, or grpc has tls | |
 | ` + "`parallel`" + ` | so many attempts at once, all of which must hold: a pool that answers one may not answer five. The first that fails ends the others | 1 |
 | ` + "`capture`" + ` | values of the answer as JSON paths by name, ` + "`{id: $.thread.id}`" + `, for what follows; ` + "`$`" + ` is the whole answer. Of the messages of a websocket the last one counts | |
 | ` + "`then`" + ` | a probe that is asked after this one held, in the same attempt, with timing words of its own | |

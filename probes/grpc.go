@@ -9,6 +9,7 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	health "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
@@ -17,7 +18,7 @@ import (
 func grpcKind() Kind {
 	return Kind{
 		Name:    "grpc",
-		Doc:     "Asks grpc.health.v1.Health/Check (without TLS) for a service, by default for the server itself, and requires SERVING.",
+		Doc:     "Asks grpc.health.v1.Health/Check for a service, by default for the server itself, and requires SERVING.",
 		Example: "grpc: {address: 127.0.0.1:9090, service: chat.v1.Chat}",
 		used:    func(s Spec) bool { return s.GRPC != nil },
 		build:   func(s Spec, _ Env) (attempt, error) { return s.GRPC.build() },
@@ -31,6 +32,14 @@ func (g GRPC) build() (attempt, error) {
 	return attempt{ask: g.ask}, nil
 }
 
+func (g GRPC) credentials(ctx context.Context) credentials.TransportCredentials {
+	if !g.TLS {
+		return insecure.NewCredentials()
+	}
+	host, _, _ := net.SplitHostPort(g.Address)
+	return credentials.NewTLS(tlsConfig(ctx, host))
+}
+
 func (g GRPC) ask(ctx context.Context) (Answer, error) {
 	what, want := "grpc health of "+g.Address, "SERVING"
 	if g.Service != "" {
@@ -39,7 +48,7 @@ func (g GRPC) ask(ctx context.Context) (Answer, error) {
 	w, done := newWire(ctx)
 	defer done()
 	conn, err := grpc.NewClient("passthrough:///"+g.Address,
-		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithTransportCredentials(g.credentials(ctx)),
 		grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) { return w.dial(ctx, "tcp", address) }),
 		grpc.WithNoProxy(), grpc.WithDisableServiceConfig(), grpc.WithDisableRetry(), grpc.WithUserAgent(userAgent),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxAnswer)))
@@ -65,6 +74,10 @@ func (g GRPC) failed(ctx context.Context, what, want string, err, met error) (An
 	switch {
 	case ctx.Err() != nil:
 		return answer, unanswered(ctx, what, want, cmp.Or(met, err))
+	case code == codes.Unavailable && strings.Contains(message, "failed to verify certificate"):
+		return answer, expected(what, want, "a TLS certificate that cannot be trusted: "+short(message[strings.LastIndex(message, "x509: ")+len("x509: "):]))
+	case code == codes.Unavailable && strings.Contains(message, "does not look like a TLS handshake"):
+		return answer, expected(what, want, "an answer that is not TLS")
 	case code == codes.Unavailable && met != nil:
 		return answer, unanswered(ctx, what, want, met)
 	case code == codes.Unavailable && strings.Contains(message, "server preface"):

@@ -12,11 +12,11 @@ import (
 )
 
 // serveGRPC starts a server and returns its address.
-func serveGRPC(t *testing.T, register func(*grpc.Server)) string {
+func serveGRPC(t *testing.T, register func(*grpc.Server), options ...grpc.ServerOption) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	server := grpc.NewServer()
+	server := grpc.NewServer(options...)
 	register(server)
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(l) }()

@@ -104,6 +104,9 @@ func single(s Spec, e Env, secrets []string) (Probe, error) {
 		return nil, fmt.Errorf("%s probe: %w", k.Name, err)
 	}
 	a.secrets = append(a.secrets, secrets...)
+	if s.CA != "" {
+		a.ask = trusting(a.ask, s.CA, e.Dir)
+	}
 	if s.Parallel > 1 {
 		a.ask = together(a.ask, s.Parallel)
 	}

@@ -72,7 +72,7 @@ func (h httpOnWire) connect(r *http.Request) (net.Conn, error) {
 	if err != nil || !secure {
 		return conn, err
 	}
-	secured := tls.Client(conn, &tls.Config{ServerName: r.URL.Hostname(), MinVersion: tls.VersionTLS12})
+	secured := tls.Client(conn, tlsConfig(r.Context(), r.URL.Hostname()))
 	return secured, secured.HandshakeContext(r.Context())
 }
 

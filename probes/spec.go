@@ -17,6 +17,7 @@ type Spec struct {
 	Metrics    *Metrics    `yaml:"metrics"`
 	JWT        *JWT        `yaml:"jwt"`
 
+	CA       string            `yaml:"ca"`       // a file of certificates in PEM that are trusted besides the system's, by all kinds that speak TLS but sql
 	Parallel int               `yaml:"parallel"` // asked so many times at once, and all must hold; 0 and 1: once
 	Capture  map[string]string `yaml:"capture"`  // JSON paths in the answer, by name: ${captured.NAME} in what follows by then
 	Then     *Spec             `yaml:"then"`     // asked after this one held, in the same attempt; with its own timing words
@@ -65,6 +66,7 @@ type RateLimit struct {
 type GRPC struct {
 	Address string `yaml:"address"`
 	Service string `yaml:"service"` // "" is the server itself
+	TLS     bool   `yaml:"tls"`
 }
 
 // SQL runs a query on PostgreSQL and compares the first column of the first row.

@@ -191,7 +191,7 @@ func (p webSocketProbe) listen(ctx context.Context, conn *websocket.Conn) (strin
 		}
 		_, data, err := conn.Read(ctx)
 		if err != nil {
-			return came.String(), p.missing(ctx, next, kinds, ended(ctx, err))
+			return came.String(), p.missing(next, kinds, ended(ctx, err), errors.Join(context.Cause(ctx), err))
 		}
 		if came.Len() < maxAnswer {
 			came.Write(data)
@@ -204,10 +204,10 @@ func (p webSocketProbe) listen(ctx context.Context, conn *websocket.Conn) (strin
 			continue
 		}
 		if slices.ContainsFunc(p.failOn, func(m messageMatch) bool { return m.holds(string(data), kind) }) {
-			return came.String(), p.missing(ctx, next, kinds[:len(kinds)-1], short(string(data)))
+			return came.String(), p.missing(next, kinds[:len(kinds)-1], short(string(data)), nil)
 		}
 	}
-	return came.String(), p.missing(ctx, next, kinds, fmt.Sprintf("more than %d messages", maxMessages))
+	return came.String(), p.missing(next, kinds, fmt.Sprintf("more than %d messages", maxMessages), nil)
 }
 
 // named is how an error names a message.
@@ -248,7 +248,7 @@ func ended(ctx context.Context, err error) string {
 // shownKinds is how many of the messages that came an error shows, from the last.
 const shownKinds = 8
 
-func (p webSocketProbe) missing(ctx context.Context, next int, kinds []string, end string) error {
+func (p webSocketProbe) missing(next int, kinds []string, end string, cause error) error {
 	want := fmt.Sprintf("message %d of %d, %s", next+1, len(p.expect), p.spec.Expect[next])
 	got := end
 	if n := len(kinds); n > 0 {
@@ -258,5 +258,16 @@ func (p webSocketProbe) missing(ctx context.Context, next int, kinds []string, e
 		}
 		got = shown + ", then " + end
 	}
-	return &mismatch{what: p.what, want: want, got: got, cause: context.Cause(ctx)}
+	return &mismatch{what: p.what, want: want, got: got, cause: cause}
+}
+
+// TurnedAway says of the failed attempt of a websocket probe that nobody took its message: the connection or the upgrade was refused, or it
+// was told to try again later (1013) or that the service restarts (1012) before anything else was said.
+func TurnedAway(got Answer, err error) bool {
+	var closed websocket.CloseError
+	if got.Status != http.StatusSwitchingProtocols {
+		return true
+	}
+	again := errors.As(err, &closed) && (closed.Code == websocket.StatusTryAgainLater || closed.Code == websocket.StatusServiceRestart)
+	return again && got.Body == ""
 }

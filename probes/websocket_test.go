@@ -159,3 +159,31 @@ func TestWebSocketIsBoundedByMessages(t *testing.T) {
 	require.ErrorContains(t, err, "got 10000 messages, the last noise, noise")
 	assert.LessOrEqual(t, len(got.Body), maxAnswer)
 }
+
+func TestTurnedAway(t *testing.T) {
+	close := func(code websocket.StatusCode, first ...string) string {
+		return serveHTTP(t, func(w http.ResponseWriter, r *http.Request, _ string) {
+			if c, err := websocket.Accept(w, r, nil); err == nil {
+				say(r.Context(), c, first...)
+				_ = c.Close(code, "")
+			}
+		})
+	}
+	busy := serveHTTP(t, func(w http.ResponseWriter, _ *http.Request, _ string) { w.WriteHeader(http.StatusServiceUnavailable) })
+	for name, c := range map[string]struct {
+		url  string
+		want bool
+	}{
+		"refused":                {"http://" + closedPort(t), true},
+		"busy":                   {busy, true},
+		"try again later":        {close(websocket.StatusTryAgainLater), true},
+		"restarts":               {close(websocket.StatusServiceRestart), true},
+		"later, but not at once": {close(websocket.StatusTryAgainLater, "welcome"), false},
+		"broken":                 {close(websocket.StatusInternalError), false},
+		"gone":                   {close(websocket.StatusNormalClosure), false},
+	} {
+		got, err := ask(t, Spec{WebSocket: &WebSocket{URL: c.url, Send: "hi", Expect: []string{"x"}}}, Env{})
+		require.Error(t, err)
+		assert.Equal(t, c.want, TurnedAway(got, err), name)
+	}
+}
