@@ -20,7 +20,8 @@ var allKinds = []timeline.Kind{
 // everySpec has each contract and every invariant once.
 func everySpec() []Spec {
 	all := Invariants{NoFalseReady: true, PhaseOrder: true, PhaseBudgets: true, StartupBudget: true, StopsOnSignal: &StopsOnSignal{},
-		LogNever: []string{"never", "("}, Retry: &Retry{MaxAttempts: 2, MaxRate: 2}, NoLeakedConnections: &LeakedConnections{Max: 1}}
+		LogNever: []string{"never", "("}, Retry: &Retry{MaxAttempts: 2, MaxRate: 2, Backoff: BackoffExponential, Jitter: true, MaxParallel: 1, MaxAmplification: 1, GiveUpWithin: seconds(0.02),
+			Lockstep: ref(false)}, NoLeakedConnections: &LeakedConnections{Max: 1}}
 	spoken := all
 	spoken.Survives = true
 	spoken.Expr = []Expr{{Expr: "trial.ready_ms < 5"}, {Expr: "phases.all(p, p.took_ms < 5) && faults.all(f, has(f.armed_ms))"}, {Expr: "nonsense"}}
@@ -40,7 +41,9 @@ func everySpec() []Spec {
 		s.Faults = append(s.Faults, Fault{On: "postgres", Kind: "latency", Text: "latency on postgres"})
 		specs = append(specs, s)
 	}
-	return specs
+	pair := refused(Expectation{FailFast: &FailFast{}})
+	pair.Replicas, pair.Invariants = 2, all
+	return append(specs, pair)
 }
 
 // decode makes events of bytes: five for each.

@@ -26,7 +26,7 @@ func (t *trace) retry() finding {
 			}
 		}
 	}
-	if limits.Lockstep != nil {
+	if limits.Lockstep != nil && t.spec.Replicas < 2 {
 		all = append(all, t.notes(rule, "not applicable: one instance alone is in step with nobody (service.replicas)"))
 	}
 	return merge(all...)

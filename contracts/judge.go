@@ -13,6 +13,13 @@ const shownLogLines = 20
 // fault should have caused is judged only when every fault of the trial has bitten and no connection escaped it. Invariants stand
 // on their own evidence and are judged even then. The same events always give the same judgment.
 func Judge(s Spec, events []timeline.Event) Judgment {
+	if s.Replicas > 1 {
+		return judgeReplicas(s, events)
+	}
+	return judgeOne(s, events)
+}
+
+func judgeOne(s Spec, events []timeline.Event) Judgment {
 	t := newTrace(s, events)
 	if j, broken := t.brokenHarness(); broken {
 		return j

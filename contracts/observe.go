@@ -8,7 +8,12 @@ import (
 const maxAttemptTimes = 1000
 
 // Observe tells what the events show, without any opinion about it. It accepts any list of events, also an empty one.
-func Observe(s Spec, events []timeline.Event) Observation { return newTrace(s, events).observe() }
+func Observe(s Spec, events []timeline.Event) Observation {
+	if s.Replicas > 1 {
+		return observeReplicas(s, events)
+	}
+	return newTrace(s, events).observe()
+}
 
 func (t *trace) observe() Observation {
 	o := Observation{

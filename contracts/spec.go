@@ -13,11 +13,12 @@ import (
 type Spec struct {
 	Title        string                `json:"title"`
 	Control      bool                  `json:"control,omitempty"`
-	Budget       timeline.Duration     `json:"budget"`           // service.budget
-	Grace        timeline.Duration     `json:"grace"`            // service.stop.grace
-	StopSignal   string                `json:"stop_signal"`      // "SIGTERM"
-	Restarts     bool                  `json:"restarts"`         // a restart policy other than never
-	Phases       []Phase               `json:"phases,omitempty"` // in their declared order; empty: none declared
+	Budget       timeline.Duration     `json:"budget"`             // service.budget
+	Grace        timeline.Duration     `json:"grace"`              // service.stop.grace
+	StopSignal   string                `json:"stop_signal"`        // "SIGTERM"
+	Restarts     bool                  `json:"restarts"`           // a restart policy other than never
+	Replicas     int                   `json:"replicas,omitempty"` // instances side by side; 0: one
+	Phases       []Phase               `json:"phases,omitempty"`   // in their declared order; empty: none declared
 	Dependencies map[string]Dependency `json:"dependencies,omitempty"`
 	Readiness    []Proof               `json:"readiness,omitempty"`
 	Faults       []Fault               `json:"faults,omitempty"`  // index i is fault "f<i+1>" of the timeline
@@ -245,6 +246,16 @@ type Observation struct {
 	Readiness    []ProofResult                `json:"readiness"`
 	Traffic      *TrafficFigures              `json:"traffic,omitempty"`
 	Process      map[string]float64           `json:"process,omitempty"`
+	Replicas     []Replica                    `json:"replicas,omitempty"` // where there are several; the rest is then that of the one that came off worst
+}
+
+// Replica is what one of several instances did.
+type Replica struct {
+	Replica   int           `json:"replica"` // from 1
+	Verdict   Verdict       `json:"verdict"`
+	Outcome   Outcome       `json:"outcome"`
+	Phases    []PhaseSpan   `json:"phases"`
+	Readiness []ProofResult `json:"readiness"`
 }
 
 // State says what a Reason contributes to its verdict.

@@ -1,6 +1,10 @@
 package experiments
 
-import "reflect"
+import (
+	"reflect"
+
+	"github.com/chaos-startup/chaos/contracts"
+)
 
 // Values that several fields share.
 var (
@@ -79,6 +83,10 @@ func serviceSection() section {
 			{name: "interpose", def: "address", enum: []string{"address", "connect"},
 				doc:     "How traffic gets to the proxies: `address`, the service is given their addresses (`${DEP}`); `connect`, its connect calls are redirected.",
 				example: "connect"},
+			{name: "replicas", def: "1", min: bounds(1), max: bounds(contracts.MaxReplicas),
+				doc: "How many instances are started side by side, against the same dependencies and faults, each with its own ports, files and folder " +
+					"(`${replica}` is its number, from 1). Each is judged; the worst counts. A fault `during` a phase is on from the first that begins it until " +
+					"the last has left it.", example: "3"},
 		},
 	}
 }

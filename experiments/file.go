@@ -46,6 +46,7 @@ type Service struct {
 	Stop      Stop                    `yaml:"stop"`
 	Restart   Restart                 `yaml:"restart"`
 	Interpose string                  `yaml:"interpose"` // address (default) or connect
+	Replicas  int                     `yaml:"replicas"`  // instances side by side; 0 and 1: one
 }
 
 // RenderedFile is a file rendered for a trial: Template names a file, Content is the text itself. ${...} is replaced in it.

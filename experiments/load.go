@@ -139,7 +139,7 @@ var authorityFiles = []string{"ca.file", "ca.cert", "ca.key"}
 
 // trialScope is what a trial's own texts may use.
 func (l *loader) trialScope(files []string, where string) scope {
-	s := scope{names: append([]string{"bin", "dir", "trial", "seed"}, authorityFiles...), ports: true, where: where}
+	s := scope{names: append([]string{"bin", "dir", "trial", "seed", "replica"}, authorityFiles...), ports: true, where: where}
 	for _, d := range l.dependencies {
 		s.names = append(s.names, d)
 		for _, a := range []string{"host", "port", "upstream", "upstream_host", "upstream_port", "database", "user", "password"} {

@@ -14,6 +14,7 @@ func (t Trial) Spec() contracts.Spec {
 	s := contracts.Spec{
 		Title: t.Title(), Control: t.Control, Budget: t.Service.Budget, Grace: t.Service.Stop.Grace, StopSignal: t.Service.Stop.Signal,
 		Restarts: t.Service.Restart.Policy != "" && t.Service.Restart.Policy != "never",
+		Replicas: t.replicas(),
 		Phases:   phaseSpecs(t.Phases), Expect: t.Expect, Invariants: t.Invariants, Orchestrator: t.Orchestrator,
 	}
 	for _, d := range t.Dependencies {
@@ -33,6 +34,14 @@ func (t Trial) Spec() contracts.Spec {
 		})
 	}
 	return s
+}
+
+// replicas is how many instances run, or 0 for one alone.
+func (t Trial) replicas() int {
+	if t.Service.Replicas > 1 {
+		return t.Service.Replicas
+	}
+	return 0
 }
 
 func phaseSpecs(s phases.Spec) []contracts.Phase {

@@ -52,13 +52,16 @@ func (l *loader) validateService(d *decoder, at string, s *Service) {
 			d.add(d.at(p), fmt.Sprintf("the file `%s` needs one of template and content", name), "{template: PATH} or {content: TEXT}", "")
 		}
 	}
+	if s.Replicas > 1 && s.Restart.Policy != "" && s.Restart.Policy != "never" {
+		d.add(d.at(at+".replicas"), "several replicas are not started again", "`restart: {policy: never}`, or one replica", "")
+	}
 	if s.Ready != nil {
 		l.validateProbe(d, at+".ready", &s.Ready.Spec)
 	}
 }
 
 // reservedNames cannot be dependencies: ${NAME} means something else.
-var reservedNames = []string{"env", "var", "port", "file", "bin", "dir", "trial", "seed", "dep", "ca", "unique", "captured"}
+var reservedNames = []string{"env", "var", "port", "file", "bin", "dir", "trial", "replica", "seed", "dep", "ca", "unique", "captured"}
 
 func (l *loader) validateDependencies() {
 	ports, owners := map[string]string{}, map[string]string{}

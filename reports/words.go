@@ -31,7 +31,11 @@ func mark(k timeline.Kind) string {
 
 // describe words an event on one line.
 func describe(e timeline.Event, faults []contracts.Fault) string {
-	return oneLine(strings.TrimRight(words(e, faults), " :"))
+	text := oneLine(strings.TrimRight(words(e, faults), " :"))
+	if e.Replica > 0 {
+		return fmt.Sprintf("[%d] %s", e.Replica, text)
+	}
+	return text
 }
 
 func words(e timeline.Event, faults []contracts.Fault) string {

@@ -19,8 +19,8 @@ const healTimeout = 10 * time.Second
 // end notes that observation is over and takes the figures while the service still runs.
 func (t *trial) end(why string) {
 	t.endTraffic(false)
-	for _, d := range t.dependencies {
-		t.recordFigures(d)
+	if t.lead == nil {
+		t.recordAllFigures()
 	}
 	if u, err := t.process.Usage(); err == nil {
 		t.recorder.Add(timeline.Event{Kind: timeline.Process, Count: map[string]float64{
@@ -28,6 +28,12 @@ func (t *trial) end(why string) {
 		}})
 	}
 	t.recorder.Add(timeline.Event{Kind: timeline.End, Text: why})
+}
+
+func (t *trial) recordAllFigures() {
+	for _, d := range t.dependencies {
+		t.recordFigures(d)
+	}
 }
 
 func (t *trial) recordFigures(d *dependency) {
@@ -44,6 +50,7 @@ func (t *trial) recordFigures(d *dependency) {
 
 // finish stops the service, lifts every fault and gives everything back. Whatever can't be cleaned up is a harness error.
 func (t *trial) finish(ctx context.Context) {
+	t.endReplicas(ctx)
 	t.stopService(ctx)
 	if t.injector != nil {
 		t.gate.Do(func() { t.injector.heal("the trial is over") })
@@ -56,6 +63,10 @@ func (t *trial) finish(ctx context.Context) {
 	t.closeResolver(ctx)
 	t.keepLast()
 	t.removeFolder()
+	t.releasePorts()
+}
+
+func (t *trial) releasePorts() {
 	for _, p := range t.ports {
 		if err := t.suite.ports.release(p); err != nil {
 			t.harness(fmt.Errorf("give port %d back: %w", p, err))

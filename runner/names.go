@@ -112,6 +112,9 @@ func (t *trial) arm(i *injection) {
 // lift ends what arm began. Gate held.
 func (t *trial) lift(i *injection) {
 	t.lifts.Add(1)
+	for _, r := range t.replicas {
+		r.lifts.Add(1)
+	}
 	if isNaming(i.Injection) {
 		t.naming.resolver.Lift(i.id)
 		return

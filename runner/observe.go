@@ -15,15 +15,20 @@ import (
 // observe starts the service and watches it until there is nothing more to see: it exited, it is ready and every fault is
 // over, its budget is over, or ctx ended. It returns an error only when chaos itself failed.
 func (t *trial) observe(ctx context.Context) error {
+	if t.lead == nil {
+		t.recorder.SetZero(time.Now())
+		t.missingEvidence()
+		t.gate.Do(func() { t.injector.happened(moment{start: true}) })
+	}
+	if len(t.replicas) > 0 {
+		return t.observeReplicas(ctx)
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	var watchers sync.WaitGroup
 	defer watchers.Wait()
 	defer cancel()
 	defer t.endTraffic(false)
 
-	t.recorder.SetZero(time.Now())
-	t.missingEvidence()
-	t.gate.Do(func() { t.injector.happened(moment{start: true}) })
 	budget := &deadline{over: time.After(t.service.Budget.D())}
 	t.suite.marks.register(t.marker, t.marked)
 	defer t.suite.marks.register(t.marker, nil)
@@ -205,6 +210,7 @@ func (t *trial) exited(incarnation int) (time.Duration, bool) {
 		t.apply(t.tracker.Exit())
 		t.recordExit(e, incarnation)
 		t.tracker.Reset()
+		t.left()
 	})
 	t.trafficExited(e.At)
 	t.claims.lost()
@@ -299,7 +305,7 @@ func (t *trial) apply(changes []phases.Change) {
 			e.Kind = timeline.PhaseBegin
 		}
 		t.bounded(time.Now(), e)
-		t.injector.change(c)
+		t.phaseChanged(c)
 		if c.Begin {
 			t.progress(TrialPhase, c.Phase)
 		}

@@ -150,7 +150,9 @@ func (t *trial) connects(d *dependency) {
 	if t.gone {
 		return // a child that outlives it
 	}
-	t.apply(t.tracker.Connect(d.name))
+	if len(t.replicas) == 0 {
+		t.apply(t.tracker.Connect(d.name))
+	}
 	t.injector.happened(moment{connect: d.name})
 }
 

@@ -58,7 +58,13 @@ type trial struct {
 	crowdMu    sync.Mutex
 	crowd      map[string]int // events by dependency and kind, to bound them
 
-	load       load
+	load load
+
+	replica  int      // which of several instances this is, from 1; 0: the only one, or what they share
+	lead     *trial   // of a replica: what it shares with the others
+	replicas []*trial // the instances, where there are several
+	crew     crew
+
 	claims     claims
 	readyProbe probes.Probe   // the service claims readiness by a probe
 	readyLog   *regexp.Regexp // or by a log line
@@ -113,8 +119,20 @@ func (t *trial) prepare(ctx context.Context) error {
 	if err := os.Mkdir(t.dir, 0o755); err != nil { // #nosec G301 -- a service may run as another user
 		return fmt.Errorf("make the trial's folder: %w", err)
 	}
-	steps := []func(context.Context) error{t.prepareJudging, t.startResolver, t.startProxies, t.renderFiles, t.renderService, t.renderProbes, t.renderPolls, t.renderTraffic}
-	for _, step := range steps {
+	for _, step := range []func(context.Context) error{t.prepareJudging, t.startResolver, t.startProxies} {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	if t.plan.Service.Replicas > 1 {
+		return t.makeReplicas(ctx)
+	}
+	return t.prepareService(ctx)
+}
+
+// prepareService makes what belongs to one instance of the service.
+func (t *trial) prepareService(ctx context.Context) error {
+	for _, step := range []func(context.Context) error{t.renderFiles, t.renderService, t.renderProbes, t.renderPolls, t.renderTraffic} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -125,8 +143,8 @@ func (t *trial) prepare(ctx context.Context) error {
 }
 
 func (t *trial) prepareJudging(context.Context) error {
-	var err error
-	if t.tracker, err = phases.New(t.plan.Phases); err != nil {
+	err := t.prepareWatching()
+	if err != nil {
 		return err
 	}
 	if t.injector, err = newInjector(t.plan.Inject); err != nil {
@@ -136,6 +154,15 @@ func (t *trial) prepareJudging(context.Context) error {
 	t.injector.wake = t.changed
 	t.injector.record = t.recordFault
 	t.injector.on, t.injector.off = t.arm, t.lift
+	return nil
+}
+
+// prepareWatching makes what reads one instance's log.
+func (t *trial) prepareWatching() error {
+	var err error
+	if t.tracker, err = phases.New(t.plan.Phases); err != nil {
+		return err
+	}
 	t.keeper, err = newLogKeeper(t.plan, t.spec, func(at time.Time, e timeline.Event) { t.recorder.AddAt(at, e) }, t.suite.mask)
 	return err
 }
@@ -155,6 +182,9 @@ func (t *trial) changed() {
 		d.proxy.SetGated(t.injector.gated(d.name))
 	}
 	t.wake()
+	for _, r := range t.replicas {
+		r.wake()
+	}
 }
 
 func (t *trial) wake() {

@@ -37,6 +37,8 @@ func (t *trial) variable(ctx context.Context, s side) func(string) (string, erro
 			return t.suite.bin, nil
 		case "trial":
 			return t.name, nil
+		case "replica":
+			return strconv.Itoa(max(1, t.replica)), nil
 		case "seed":
 			return strconv.FormatUint(t.plan.Seed, 10), nil
 		}

@@ -130,6 +130,7 @@ type Event struct {
 	Code        *int               `json:"code,omitempty"`
 	Signal      string             `json:"signal,omitempty"`
 	PID         int                `json:"pid,omitempty"`
+	Replica     int                `json:"replica,omitempty"` // of which of several instances, from 1; 0: of the only one, or of all
 	Incarnation int                `json:"incarnation,omitempty"`
 	Count       map[string]float64 `json:"count,omitempty"`
 }

@@ -8,13 +8,22 @@ import (
 
 // Recorder is an append-only list of events, safe for concurrent use.
 type Recorder struct {
+	*record
+	replica int
+}
+
+// record is what the recorders of one trial share.
+type record struct {
 	mu     sync.Mutex
 	zero   time.Time
 	events []Event
 }
 
 // NewRecorder returns an empty recorder whose clock reads 0 at zero. Until SetZero is called, zero is the moment of this call.
-func NewRecorder() *Recorder { return &Recorder{zero: time.Now()} }
+func NewRecorder() *Recorder { return &Recorder{record: &record{zero: time.Now()}} }
+
+// Of returns a recorder into the same list whose events are of one replica. Its Events are those and what concerns all replicas.
+func (r *Recorder) Of(replica int) *Recorder { return &Recorder{record: r.record, replica: replica} }
 
 // SetZero makes t the zero of the clock: the exec of the service. Call it before the first Add.
 func (r *Recorder) SetZero(t time.Time) {
@@ -45,6 +54,9 @@ func (r *Recorder) AddAt(t time.Time, e Event) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	e.ID, e.MS = len(r.events), r.at(t)
+	if e.Replica == 0 {
+		e.Replica = r.replica
+	}
 	r.events = append(r.events, e)
 	return e.ID
 }
@@ -53,5 +65,14 @@ func (r *Recorder) AddAt(t time.Time, e Event) int {
 func (r *Recorder) Events() []Event {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return slices.Clone(r.events)
+	if r.replica == 0 {
+		return slices.Clone(r.events)
+	}
+	var own []Event
+	for _, e := range r.events {
+		if e.Replica == 0 || e.Replica == r.replica {
+			own = append(own, e)
+		}
+	}
+	return own
 }
