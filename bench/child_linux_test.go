@@ -19,11 +19,12 @@ const childEnv = "CHAOS_BENCH_PEER"
 
 // childSpec says which proxy the binary is. It prints its address and lives until its standard input ends.
 type childSpec struct {
-	Play     string // ours (internal/proxy), bare (io.Copy between two connections) or echo (no proxy, but an upstream)
-	Upstream string // host:port
-	Fault    string // a fault that it holds ready; empty: none
-	Value    any    // of the fault's first parameter; nil: as it is by default
-	Dormant  bool   // the fault is not armed
+	Play     string        // ours (internal/proxy), bare (io.Copy between two connections), echo and http (upstreams), load (internal/loadgen)
+	Upstream string        // host:port
+	Fault    string        // a fault that it holds ready; empty: none
+	Value    any           // of the fault's first parameter; nil: as it is by default
+	Dormant  bool          // the fault is not armed
+	For      time.Duration // of a load
 }
 
 // play is the main of such a peer. It returns the exit code.
@@ -36,6 +37,10 @@ func play(text string) int {
 			err = playOurs(spec)
 		case "bare":
 			err = accept(func(c *net.TCPConn) { splice(c, spec.Upstream) })
+		case "http":
+			err = playHTTP()
+		case "load":
+			err = playLoad(spec)
 		case "echo":
 			err = accept(func(c *net.TCPConn) { echoMany(c) })
 		default:

@@ -63,6 +63,7 @@ func sections() []section {
 		{"arming", "A fault comes and goes under open connections", arming},
 		{"fidelity", "Latency, asked and met", fidelity},
 		{"bandwidth", "Bandwidth, asked and met", bandwidth},
+		{"traffic", "A load on the service: the generator's own lag", generators},
 	}
 }
 

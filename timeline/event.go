@@ -93,7 +93,7 @@ const (
 	TrafficError Kind = "traffic.error"
 	// TrafficSummary: the figures of the load, for each step (Name), and for all of it (no Name). Result (complete, exited, interrupted),
 	// Count: requests, ok, errors, errors_KIND, p50_ms, p95_ms, p99_ms, max_ms, mean_ms of requests after the claim; early_requests,
-	// early_KIND, early_bad of those before it; unsent, cut, lag_p99_ms, lag_max_ms of the generator. Latencies count from the
+	// early_KIND, early_bad of those before it; unsent, cut, for_ms, lag_p50_ms, lag_p99_ms, lag_max_ms of the generator. Latencies count from the
 	// intended moment; they are those of requests that were answered as they should, and of those that hung.
 	TrafficSummary Kind = "traffic.summary"
 	// MissingEvidence: something could not be observed here. Text says what and why.

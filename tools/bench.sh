@@ -2,7 +2,7 @@
 # The figures of docs/performance.md, as Markdown, from one run on this machine: sh tools/bench.sh [SECTION...]. All of them take half an hour.
 # Each section compares what it measures with the same thing without chaos, in the same run: figures of two runs are not comparable.
 # Sections: phases trials program connect, and those of the proxy beside others (peers: all of these): throughput latency connections memory
-# arming fidelity bandwidth.
+# arming fidelity bandwidth; traffic: the load generator beside vegeta.
 set -eu
 cd "$(dirname "$0")/.."
 GO="${GO:-go}"
@@ -66,7 +66,7 @@ for section in ${*:-phases trials program connect peers}; do
 	program) bench 'The whole program' ./runner Program 1x ;;
 	connect) bench 'A connect(2), plain and intercepted' ./internal/process Connect 1s ;;
 	peers) peers . ;;
-	throughput | latency | connections | memory | arming | fidelity | bandwidth) peers "^$section\$" ;;
+	throughput | latency | connections | memory | arming | fidelity | bandwidth | traffic) peers "^$section\$" ;;
 	*) echo "no section $section; see the head of tools/bench.sh" >&2; exit 2 ;;
 	esac
 done

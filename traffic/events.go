@@ -70,7 +70,7 @@ func (t *Tally) total() map[string]float64 {
 	}
 	count := stepCount(sum, early)
 	count["unsent"], count["cut"] = float64(t.unsent), float64(t.cut)
-	count["lag_p99_ms"], count["lag_max_ms"] = at(t.lag, 99), float64(t.lag.Max())/1000
+	count["lag_p50_ms"], count["lag_p99_ms"], count["lag_max_ms"] = at(t.lag, 50), at(t.lag, 99), float64(t.lag.Max())/1000
 	if t.claimed {
 		count["for_ms"] = ms(max(0, t.last-t.claim))
 	}
