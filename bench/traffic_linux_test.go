@@ -17,7 +17,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -39,25 +38,25 @@ const (
 // generators measures who sends: our generator and vegeta, each as a process of its own, to a service that is one, too. Both open a
 // connection for each request.
 func generators(t *testing.T, o options) table {
-	for1 := loadFor
+	length := loadFor
 	peers := []string{"ours", "vegeta"}
 	if o.quick {
-		for1, peers = 200*time.Millisecond, peers[:1]
+		length, peers = 200*time.Millisecond, peers[:1]
 	}
 	o.peers, o.rounds = peers, min(o.rounds, loadRounds)
 	service := startChild(t, childSpec{Play: "http"})
 	vegeta := sync.OnceValue(func() string { return vegetaBinary(t, t.TempDir()) })
 	r := interleave(t, o, func(name string) figures {
 		if name == "vegeta" {
-			return attack(t, vegeta(), service.addr, for1)
+			return attack(t, vegeta(), service.addr, length)
 		}
-		return generate(t, service.addr, for1)
+		return generate(t, service.addr, length)
 	})
 	made := tabulate(r, plain("answered", "answered"), plain("failed", "failed"), plain("lag p50 ms", "lag50"),
 		plain("lag p99 ms", "lag99"), plain("lag max ms", "lagmax"), plain("latency p50 ms", "p50"), plain("latency p99 ms", "p99"),
-		plain("generator CPU s", "cpu"), plain("RSS MiB", "rss"))
-	made.notes = fmt.Sprintf("%d requests a second for %s, each on a connection of its own. The lag is how late a request was sent after its intended moment. Ours counts latencies "+
-		"from that moment, vegeta from when it sent.", loadRate, for1)
+		plain("generator CPU s", "cpu"))
+	made.notes = fmt.Sprintf("%d requests a second for %s, each on a connection of its own. The lag is how late a request was sent after its intended moment; vegeta's "+
+		"counts from its first request, which therefore has none. Ours counts latencies from the intended moment, vegeta from when it sent.", loadRate, length)
 	return made
 }
 
@@ -114,9 +113,6 @@ func playHTTP() error {
 // cost adds what a process that has ended took.
 func cost(cmd *exec.Cmd, f figures) figures {
 	f["cpu"] = (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds()
-	if u, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
-		f["rss"] = float64(u.Maxrss) / 1024
-	}
 	return f
 }
 
