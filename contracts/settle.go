@@ -45,15 +45,27 @@ func Settle(entries []Entry) []Judgment {
 }
 
 // Spoils reports whether this judgment of a control takes the ground from the experiments that share its start. An interrupted
-// control shows nothing and takes nothing away from what was judged before it.
+// control shows nothing and takes nothing away from what was judged before it; neither does one whose service did become ready with
+// every proof, and of which only something else could not be decided.
 func (j Judgment) Spoils() bool {
 	switch j.Verdict {
 	case Pass:
 		return false
 	case Fail:
 		return j.SetUpFailed()
+	case Inconclusive:
+		return !j.interrupted() && !j.setUpHeld()
 	}
 	return !j.interrupted()
+}
+
+// setUpHeld reports whether this is a control whose service became ready with every proof.
+func (j Judgment) setUpHeld() bool {
+	held := false
+	for _, r := range j.Reasons {
+		held = held || r.Rule == "control" && r.State == Held
+	}
+	return held && !j.SetUpFailed()
 }
 
 // SetUpFailed reports whether this is a control that failed because the service did not become ready, with every proof, although

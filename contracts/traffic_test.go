@@ -151,3 +151,14 @@ func TestTrafficFigures(t *testing.T) {
 	assert.Contains(t, string(data), `"lag_p99_ms":0`)
 	assert.Nil(t, Observe(plain(Invariants{}), tl(up(), observed(400))).Traffic)
 }
+
+// A control whose load could not be decided spoils nothing: the service did start.
+func TestAnUndecidedLoadSpoilsNothing(t *testing.T) {
+	spec := loaded(nil)
+	spec.Control = true
+	late := Judge(spec, tl(up(), loadSummary("complete", map[string]float64{"requests": 5, "ok": 5, "lag_p99_ms": 99}), observed(5100)))
+	require.Equal(t, Inconclusive, late.Verdict)
+	assert.False(t, late.Spoils())
+	never := Judge(spec, tl(exec(0), exits(100, 1), observed(101)))
+	assert.True(t, never.Spoils())
+}
