@@ -35,9 +35,9 @@ archtest: ## import rules, package comments, file sizes
 fuzz: ## each fuzz target for FUZZTIME
 	sh tools/fuzz.sh $(FUZZTIME)
 
-experiments: ## the shipped experiments, on the installed servers and on the stand-ins
-	$(GO) run ./cmd/chaos run --servers real
-	$(GO) run ./cmd/chaos run --servers standin
+experiments: ## the shipped experiments, gated by their checklist, on the installed servers and on the stand-ins
+	$(GO) run ./cmd/chaos run --servers real --gate
+	$(GO) run ./cmd/chaos run --servers standin --gate
 
 bench: ## the tables of docs/performance.md, or those of SECTIONS only: make bench SECTIONS=peers, SECTIONS='throughput latency'
 	sh tools/bench.sh $(SECTIONS)
