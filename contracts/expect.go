@@ -27,6 +27,8 @@ func (t *trace) expect(e Expectation) finding {
 		return t.degrade(*e.Degrade)
 	case e.Wait != nil:
 		return t.wait()
+	case e.Stop != nil:
+		return t.stops(*e.Stop)
 	case e.Readiness != "":
 		return t.readinessAll()
 	case e.Expr != "":
@@ -100,6 +102,8 @@ func (e Expectation) label() string {
 		return "degrade"
 	case e.Wait != nil:
 		return "wait"
+	case e.Stop != nil:
+		return "stop"
 	case e.Readiness != "":
 		return "readiness"
 	case e.Expr != "":

@@ -22,5 +22,10 @@ func (t *trace) invariants() []finding {
 	add(t.spec.Traffic != nil, t.traffic)
 	add(t.spec.Traffic != nil && t.spec.Traffic.FromStart, t.earlyTraffic)
 	add(v.Survives, t.survivesInvariant)
+	add(v.NoLeakedFDs != nil, t.noLeakedFDs)
+	add(v.Memory != nil, t.memory)
+	add(v.Threads != nil, t.threads)
+	add(v.NoOrphans, t.noOrphans)
+	add(v.NoSecretsInLogs, t.noSecretsInLogs)
 	return out
 }

@@ -20,11 +20,12 @@ func Judge(s Spec, events []timeline.Event) Judgment {
 }
 
 func judgeOne(s Spec, events []timeline.Event) Judgment {
-	t := newTrace(s, events)
-	if j, broken := t.brokenHarness(); broken {
+	if j, broken := newTrace(s, events).brokenHarness(); broken {
 		return j
 	}
-	kept := merge(t.invariants()...)
+	first, again := starts(events)
+	t := newTrace(s, first)
+	kept := merge(append(t.invariants(), t.restarts(again))...)
 	if f := t.escaped(); f.state != Held {
 		return judgment(Inconclusive, f, kept)
 	}
@@ -65,7 +66,7 @@ func provenAnyway(kept finding) bool {
 			continue
 		}
 		switch r.Rule {
-		case "startup_budget", "phase_budgets", "retry", "expr", "traffic", survivesRule:
+		case "startup_budget", "phase_budgets", "retry", "expr", "traffic", "then_restart", survivesRule:
 		default:
 			return true
 		}

@@ -12,7 +12,13 @@ func Observe(s Spec, events []timeline.Event) Observation {
 	if s.Replicas > 1 {
 		return observeReplicas(s, events)
 	}
-	return newTrace(s, events).observe()
+	first, again := starts(events)
+	t := newTrace(s, first)
+	o := t.observe()
+	if len(again) > 0 {
+		o.ThenRestart = ref(t.again(again).outcome())
+	}
+	return o
 }
 
 func (t *trace) observe() Observation {
@@ -34,6 +40,9 @@ func (t *trace) observe() Observation {
 		for k, v := range e.Count {
 			if o.Process == nil {
 				o.Process = map[string]float64{}
+			}
+			if k == "max_rss_bytes" {
+				v = max(v, o.Process[k])
 			}
 			o.Process[k] = v
 		}
@@ -70,6 +79,9 @@ func (t *trace) outcome() Outcome {
 		// It had been ready and was no longer when observation ended: alive and not ready.
 		o.Class = Hung
 	}
+	if asked := t.asked(); asked >= 0 {
+		o = t.stopped(o, asked)
+	}
 	if lies := t.lies(); len(lies) > 0 {
 		window := 0.0
 		for _, l := range lies {
@@ -82,6 +94,9 @@ func (t *trace) outcome() Outcome {
 
 // outcomeAt returns the position of the event that shows the outcome best.
 func (t *trace) outcomeAt() int {
+	if asked := t.asked(); asked >= 0 {
+		return max(asked, t.first(timeline.Exit, asked, len(t.ev)))
+	}
 	if c := t.standing(); c != nil {
 		return c.at
 	}

@@ -21,8 +21,10 @@ type Spec struct {
 	Phases       []Phase               `json:"phases,omitempty"`   // in their declared order; empty: none declared
 	Dependencies map[string]Dependency `json:"dependencies,omitempty"`
 	Readiness    []Proof               `json:"readiness,omitempty"`
-	Faults       []Fault               `json:"faults,omitempty"`  // index i is fault "f<i+1>" of the timeline
-	Traffic      *Traffic              `json:"traffic,omitempty"` // nil: no load
+	Faults       []Fault               `json:"faults,omitempty"`       // index i is fault "f<i+1>" of the timeline
+	Traffic      *Traffic              `json:"traffic,omitempty"`      // nil: no load
+	Stop         *AskStop              `json:"stop,omitempty"`         // the experiment asks the service to stop
+	ThenRestart  *ThenRestart          `json:"then_restart,omitempty"` // and starts it once more
 	Expect       Expectation           `json:"expect"`
 	// Orchestrator is who starts the service in production; nil: nobody was named.
 	Orchestrator *orchestrators.Orchestrator `json:"orchestrator,omitempty"`
@@ -69,6 +71,7 @@ type Expectation struct {
 	Degrade   *Degrade      `json:"degrade,omitempty"`
 	Wait      *Wait         `json:"wait,omitempty"`
 	GiveUp    *GiveUp       `json:"give_up,omitempty"`
+	Stop      *Stop         `json:"stop,omitempty"`
 	Readiness string        `json:"readiness,omitempty"` // "all": every proof held
 	Expr      string        `json:"expr,omitempty"`      // an expression that is true
 	Message   string        `json:"message,omitempty"`   // of Expr: what it means that it is not
@@ -111,7 +114,7 @@ type Degrade struct {
 // Wait: neither ready nor exited while the fault is on.
 type Wait struct{}
 
-// ExitCode is an expected exit code: "nonzero" (the default), "any" or a number from 0 to 255 in decimal.
+// ExitCode is an expected exit code: "nonzero" (the default), "any", "clean" (the default of Stop) or a number from 0 to 255 in decimal.
 type ExitCode string
 
 // Invariants hold in every trial. A nil or zero field is not checked.
@@ -126,6 +129,11 @@ type Invariants struct {
 	NoLeakedConnections *LeakedConnections `json:"no_leaked_connections,omitempty"`
 	Expr                []Expr             `json:"expr,omitempty"`
 	Survives            bool               `json:"survives_orchestrator,omitempty"`
+	NoLeakedFDs         *LeakedFDs         `json:"no_leaked_fds,omitempty"`
+	Memory              *Memory            `json:"memory,omitempty"`
+	Threads             *Threads           `json:"threads,omitempty"`
+	NoOrphans           bool               `json:"no_orphans,omitempty"`         // no process of the service outlives it, however it ended
+	NoSecretsInLogs     bool               `json:"no_secrets_in_logs,omitempty"` // no line holds a secret that the service was given
 }
 
 // StopsOnSignal: after the stop signal the service ends by itself within Within (0 = the grace of service.stop) and leaves no process.
@@ -180,6 +188,7 @@ const (
 	Degraded   Class = "degraded"
 	FalseReady Class = "false_ready"
 	Restarting Class = "restarting"
+	Stopped    Class = "stopped" // its experiment asked it to stop; exit code or signal say how it did
 	Unknown    Class = "unknown" // observation ended before anything could be said (interrupted, harness error)
 )
 
@@ -191,6 +200,7 @@ type Outcome struct {
 	AtMS         float64  `json:"at_ms"`
 	ReadyMS      *float64 `json:"ready_ms,omitempty"`
 	FalseReadyMS *float64 `json:"false_ready_ms,omitempty"` // length of the window
+	StopMS       *float64 `json:"stop_ms,omitempty"`        // its experiment asked it to stop
 	Restarts     int      `json:"restarts,omitempty"`
 }
 
@@ -245,8 +255,9 @@ type Observation struct {
 	Dependencies map[string]DependencyFigures `json:"dependencies,omitempty"`
 	Readiness    []ProofResult                `json:"readiness"`
 	Traffic      *TrafficFigures              `json:"traffic,omitempty"`
-	Process      map[string]float64           `json:"process,omitempty"`
-	Replicas     []Replica                    `json:"replicas,omitempty"` // where there are several; the rest is then that of the one that came off worst
+	Process      map[string]float64           `json:"process,omitempty"`      // see timeline.Process
+	ThenRestart  *Outcome                     `json:"then_restart,omitempty"` // of the start after it; times as of all
+	Replicas     []Replica                    `json:"replicas,omitempty"`     // where there are several; the rest is then that of the one that came off worst
 }
 
 // Replica is what one of several instances did.

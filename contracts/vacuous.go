@@ -9,7 +9,7 @@ import (
 
 // vacuous reports the faults that met nothing: a trial without them in force shows nothing about them. Every fault must bite.
 func (t *trace) vacuous() finding {
-	var all []finding
+	all := []finding{t.neverAsked()}
 	for f, spec := range t.spec.Faults {
 		switch {
 		case t.firstBite(f) >= 0:
@@ -57,7 +57,7 @@ func (t *trace) neverBit(f int) finding {
 		when = fmt.Sprintf("from %s to %s", Millis(t.ms(spans[0].armed)), Millis(t.ms(last.lift)))
 	}
 	if spec.Kind == naming {
-		return t.neverAsked(f, when, at)
+		return t.neverLookedUp(f, when, at)
 	}
 	used, uses := t.usedIn(spec.On, timeline.Connect, timeline.Accept)
 	next := "the service was not seen to use " + spec.On + " at all: is its address given as ${" + spec.On + "}?"
@@ -71,8 +71,8 @@ func (t *trace) neverBit(f int) finding {
 // naming is the kind of fault that meets lookups and not connections.
 const naming = "dns"
 
-// neverAsked is neverBit for a fault that meets lookups of names.
-func (t *trace) neverAsked(f int, when string, at []int) finding {
+// neverLookedUp is neverBit for a fault that meets lookups of names.
+func (t *trace) neverLookedUp(f int, when string, at []int) finding {
 	spec := t.spec.Faults[f]
 	asked, asks := t.usedIn(spec.On, timeline.Resolve)
 	next := "none of its names was looked up through the resolver of chaos: is the service given one of `names`, is it not in /etc/hosts, and does " +

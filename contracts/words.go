@@ -50,6 +50,11 @@ func (o Outcome) Words() string {
 		return "was ready at " + Millis(at)
 	case Exited:
 		return fmt.Sprintf("%s at %s", exitWords(o.ExitCode, o.Signal), Millis(o.AtMS))
+	case Stopped:
+		if o.ExitCode == nil && o.Signal == "" {
+			return "was asked to stop at " + Millis(o.AtMS) + " and had not at the end"
+		}
+		return fmt.Sprintf("was asked to stop and %s at %s", exitWords(o.ExitCode, o.Signal), Millis(o.AtMS))
 	case Hung:
 		return "was alive and not ready at " + Millis(o.AtMS)
 	case FalseReady:

@@ -47,7 +47,21 @@ func (t *Trial) Bound() time.Duration {
 	for i := range t.Readiness {
 		total += attempts(&t.Readiness[i].Spec)
 	}
-	return total + faults
+	if t.Stop != nil {
+		total += t.Stop.After.D()
+	}
+	total += faults
+	if t.ThenRestart != nil {
+		again := t.ThenRestart.Within.D()
+		if again == 0 {
+			again = t.Service.Budget.D()
+		}
+		total += again + t.Service.Stop.Grace.D()
+		for i := range t.Readiness {
+			total += attempts(&t.Readiness[i].Spec)
+		}
+	}
+	return total
 }
 
 // FixedListen tells whether a proxy has a fixed port, so that trials must run one after the other.
@@ -74,6 +88,8 @@ func window(e contracts.Expectation) time.Duration {
 		longest = e.Tolerate.Within
 	case e.Degrade != nil:
 		longest = e.Degrade.Within
+	case e.Stop != nil:
+		longest = e.Stop.Within
 	}
 	out := longest.D()
 	for _, list := range [][]contracts.Expectation{e.AnyOf, e.AllOf} {

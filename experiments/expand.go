@@ -135,6 +135,7 @@ func (f *File) trial(name string, c cell) Trial {
 		Experiment: name, Cell: c.axes, Repeats: max(1, e.Repeat), Start: startKey(service), Service: service,
 		Dependencies: f.Dependencies, Phases: f.Phases, Readiness: f.Readiness, Traffic: f.trafficOf(e), Inject: e.Inject, Expect: e.Expect,
 		Invariants: merged(f.Invariants, e.Invariants), AllowUnstable: e.AllowUnstable, Orchestrator: f.orchestrator(),
+		Stop: e.Stop, ThenRestart: e.ThenRestart,
 	}
 }
 

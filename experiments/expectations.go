@@ -13,15 +13,15 @@ import (
 )
 
 // builtinExpectations are the kinds of expectation that a bare name may stand for, with their defaults.
-var builtinExpectations = []string{"fail_fast", "give_up", "recover", "tolerate", "degrade", "wait", "survives_orchestrator"}
+var builtinExpectations = []string{"fail_fast", "give_up", "recover", "tolerate", "degrade", "wait", "stop", "survives_orchestrator"}
 
 // spokenExpectations read well as names (`expect: fails-fast`). They mean the kind with its defaults unless `contracts` has them.
 var spokenExpectations = map[string]string{
-	"fails-fast": "fail_fast", "gives-up": "give_up", "recovers": "recover", "tolerates": "tolerate", "degrades": "degrade", "waits": "wait",
+	"fails-fast": "fail_fast", "gives-up": "give_up", "recovers": "recover", "tolerates": "tolerate", "degrades": "degrade", "waits": "wait", "stops": "stop",
 }
 
 // expectationKinds are the keys of which an expectation has exactly one.
-var expectationKinds = []string{"fail_fast", "give_up", "recover", "tolerate", "degrade", "wait", "readiness", "any_of", "all_of", "expr",
+var expectationKinds = []string{"fail_fast", "give_up", "recover", "tolerate", "degrade", "wait", "stop", "readiness", "any_of", "all_of", "expr",
 	"survives_orchestrator"}
 
 // contractsHook reads `contracts`. Names in them are resolved later, when all are known.

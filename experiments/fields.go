@@ -94,6 +94,7 @@ var sections = sync.OnceValue(func() []section {
 	out = append(out, contractSections()...)
 	out = append(out, checklistSections()...)
 	out = append(out, orchestratorSections()...)
+	out = append(out, mannersSections()...)
 	return out
 })
 
@@ -236,6 +237,8 @@ func typeWords(t reflect.Type) string {
 		return "invariants"
 	case reflect.TypeFor[contracts.ExitCode]():
 		return "exit code"
+	case reflect.TypeFor[contracts.Size]():
+		return "size"
 	case reflect.TypeFor[phases.Match]():
 		return "match"
 	case reflect.TypeFor[[]Dependency]():

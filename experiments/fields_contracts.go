@@ -16,7 +16,7 @@ func expectationSection() section {
 	return section{
 		name: "expectation", title: "an expectation", of: reflect.TypeFor[contracts.Expectation](),
 		doc: "A name (of a contract under `contracts`, or of one of these with its defaults), a list (all of them), or a mapping with exactly one of " +
-			"these. The names `fails-fast`, `gives-up`, `recovers`, `tolerates`, `degrades` and `waits` stand for the defaults unless the file says otherwise.",
+			"these. The names `fails-fast`, `gives-up`, `recovers`, `tolerates`, `degrades`, `waits` and `stops` stand for the defaults unless the file says otherwise.",
 		fields: []entry{
 			{name: "fail_fast", doc: "It exits by itself, soon after the fault's first bite, and is never ready in between.",
 				example: "{within: 5s, exit_code: nonzero, log: '(?i)postgres'}"},
@@ -24,6 +24,7 @@ func expectationSection() section {
 			{name: "recover", doc: "It is ready, with every proof, soon after the lift.", example: "{within: 10s}"},
 			{name: "tolerate", doc: "It is ready while the fault is still on.", example: "{within: 8s}"},
 			{name: "degrade", doc: "It is ready without the optional dependency and says that it is degraded.", example: "{within: 10s}"},
+			{name: "stop", doc: "It ends by itself when the experiment asks it to (see `stop` of an experiment).", example: "{within: 2s}"},
 			{name: "wait", doc: "It is neither ready nor gone while the fault is on.", example: "{}"},
 			{name: "readiness", enum: []string{"all"}, doc: "It is ready and every proof holds.", example: "all"},
 			{name: "expr", kind: "expression", doc: "An expression in CEL over what was seen of the trial is true: docs/expr.md.",
@@ -94,8 +95,7 @@ func waitSection() section {
 func invariantsSection() section {
 	return section{
 		name: "invariants", title: "the invariants", of: reflect.TypeFor[contracts.Invariants](),
-		doc:      "What must hold in every trial: a list of names and one-key mappings, or one mapping.",
-		reserved: []string{"no_leaked_fds", "memory"},
+		doc: "What must hold in every trial: a list of names and one-key mappings, or one mapping.",
 		fields: []entry{
 			{name: "no_false_ready", doc: "The service never claims to be ready while a proof fails.", example: "true"},
 			{name: "phase_order", doc: "The phases begin in their order.", example: "true"},
@@ -108,6 +108,13 @@ func invariantsSection() section {
 			{name: "survives_orchestrator", doc: "The `orchestrator` of the file would not have killed it before it was ready, nor given it up.", example: "true"},
 			{name: "expr", kind: "expression or list of expression", doc: "An expression in CEL over what was seen of the trial is true: docs/expr.md. It may be " +
 				"given several times in a list of invariants, each with a `message` beside it.", example: "'!has(trial.exit_code) || trial.exit_code == 3'"},
+			{name: "no_leaked_fds", doc: "Few descriptors more than in the control trial are open at the end.", example: "{growth: 10}"},
+			{name: "memory", doc: "Bounds its resident set.", example: "{max: 512MiB, growth: 64MiB}"},
+			{name: "threads", doc: "Bounds its threads.", example: "{max: 100}"},
+			{name: "no_orphans", doc: "No process of it outlives it, however it ended.", example: "true"},
+			{name: "no_secrets_in_logs", doc: "No log line holds a value of `secrets`, of a variable of the service that is called like a password, token or key, or a " +
+				"password inside a URL or connection string of its variables. A password of fewer than 6 letters, or one that is a word such as the user's name, " +
+				"counts only where it stands for a password.", example: "true"},
 		},
 	}
 }

@@ -30,7 +30,11 @@ type File struct {
 	Path   string   `yaml:"-"` // as given to Load
 	Dir    string   `yaml:"-"` // the folder that relative paths of the file start from
 	Masked []string `yaml:"-"` // the values to mask in logs and reports
+	Named  []Secret `yaml:"-"` // the same with the names under `secrets`
 }
+
+// Secret is a value that must not be shown, and the name that may.
+type Secret struct{ Name, Value string }
 
 // Service is the process under test.
 type Service struct {
@@ -101,20 +105,30 @@ type Proof struct {
 // Experiment is one named experiment: what is injected and what is expected. With a matrix, everything but Name, Description and Matrix
 // is that of its first cell.
 type Experiment struct {
-	Name          string                `yaml:"name"`
-	Description   string                `yaml:"description"`
-	Service       *Service              `yaml:"service"` // File.Service with what the experiment changes laid over it; nil: unchanged
-	Matrix        map[string][]any      `yaml:"matrix"`
-	Traffic       *Traffic              `yaml:"traffic"` // File.Traffic with what the experiment changes laid over it; nil: none
-	Inject        []Injection           `yaml:"inject"`
-	Expect        contracts.Expectation `yaml:"expect"`
-	Invariants    *contracts.Invariants `yaml:"invariants"` // added to File.Invariants
-	Repeat        int                   `yaml:"repeat"`     // default 1
-	AllowUnstable bool                  `yaml:"allow_unstable"`
-	Line          int                   `yaml:"-"` // where it stands in the file
+	Name          string                 `yaml:"name"`
+	Description   string                 `yaml:"description"`
+	Service       *Service               `yaml:"service"` // File.Service with what the experiment changes laid over it; nil: unchanged
+	Matrix        map[string][]any       `yaml:"matrix"`
+	Traffic       *Traffic               `yaml:"traffic"` // File.Traffic with what the experiment changes laid over it; nil: none
+	Inject        []Injection            `yaml:"inject"`
+	Stop          *AskStop               `yaml:"stop"`         // asks the service to stop in the middle of it
+	ThenRestart   *contracts.ThenRestart `yaml:"then_restart"` // starts it once more afterwards
+	Expect        contracts.Expectation  `yaml:"expect"`
+	Invariants    *contracts.Invariants  `yaml:"invariants"` // added to File.Invariants
+	Repeat        int                    `yaml:"repeat"`     // default 1
+	AllowUnstable bool                   `yaml:"allow_unstable"`
+	Line          int                    `yaml:"-"` // where it stands in the file
 
 	cells []cell // one without a matrix
 	quiet bool   // it has no traffic, whatever the file says
+}
+
+// AskStop asks the service to stop when a phase begins, or at another moment.
+type AskStop struct {
+	During string            `yaml:"during"` // a phase: when it begins
+	When   Trigger           `yaml:"when"`   // not by what is on the wire
+	After  timeline.Duration `yaml:"after"`  // offset to that
+	Signal string            `yaml:"signal"` // "": that of service.stop
 }
 
 // Injection puts one fault on one dependency for a while.

@@ -121,6 +121,7 @@ func (l *loader) secrets(v *variables, o Options) {
 			l.add(l.d.at(fmt.Sprintf("secrets[%d]", i)), fmt.Sprintf("`%s` is no variable that this file reads", name),
 				"the name of an environment variable, of a var or of a key of service.env", didYouMean(name, names))
 		}
+		before := len(masked)
 		if o.Env != nil {
 			value, _ := o.Env(name)
 			masked = append(masked, value)
@@ -128,6 +129,11 @@ func (l *loader) secrets(v *variables, o Options) {
 		masked = append(masked, unescape(v.used["env."+name]), unescape(v.used["var."+name]), unescape(v.vars[name]))
 		if value := l.f.Service.Env[name]; !hasVariable(value) {
 			masked = append(masked, unescape(value))
+		}
+		for _, value := range masked[before:] {
+			if s := (Secret{name, value}); value != "" && !slices.Contains(l.f.Named, s) {
+				l.f.Named = append(l.f.Named, s)
+			}
 		}
 	}
 	slices.Sort(masked)

@@ -112,6 +112,10 @@ func shapeRules(t reflect.Type, s *schema) {
 		s.OneOf = requireEach(coverKinds...)
 	case reflect.TypeFor[contracts.Retry]():
 		s.AnyOf = requireEach(retryRules...)
+	case reflect.TypeFor[contracts.Memory](), reflect.TypeFor[contracts.Threads]():
+		s.AnyOf = requireEach("max", "growth")
+	case reflect.TypeFor[AskStop]():
+		s.OneOf = requireEach("during", "when")
 	case reflect.TypeFor[probes.HTTP]():
 		s.DependentRequired = map[string][]string{"equals": {"json"}}
 	case reflect.TypeFor[probes.WebSocket]():

@@ -3,6 +3,7 @@ package experiments
 import (
 	"encoding/json"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -16,6 +17,9 @@ import (
 
 // durationPattern is what time.ParseDuration takes, but for a sign and a bare 0.
 const durationPattern = `^ *\+?(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|` + "\u00b5s|\u03bcs" + `|ms|s|m|h))+ *$`
+
+// sizePattern is what humanize.ParseBytes takes, but for a bare number.
+const sizePattern = `^[0-9][0-9.,]* *(?i:b|[kmgtpe]i?b?)$`
 
 // union is the schema of a type that unionHooks decodes, or nil. The two must be changed together; a test compares what they take.
 func (b *schemaBuilder) union(t reflect.Type, cell bool) *schema {
@@ -51,8 +55,12 @@ func (b *schemaBuilder) union(t reflect.Type, cell bool) *schema {
 	case reflect.TypeFor[Cover]():
 		return b.define("cover", false, func() *schema { return union(scalarValue(), b.section(t, false)) })
 	case reflect.TypeFor[contracts.ExitCode]():
-		return union(&schema{Enum: []any{"nonzero", "any"}}, &schema{Type: "integer", Minimum: "0", Maximum: "255"},
+		return union(&schema{Enum: []any{"nonzero", "any", "clean"}}, &schema{Type: "integer", Minimum: "0", Maximum: "255"},
 			&schema{Type: "string", Pattern: `^[0-9]{1,3}$`}, variableText(cell))
+	case reflect.TypeFor[contracts.Size]():
+		return union(&schema{Type: "string", Pattern: sizePattern, Description: "A number of bytes with its unit: 512MiB, 1GiB, 64MB."}, variableText(cell))
+	case reflect.TypeFor[contracts.ThenRestart]():
+		return union(&schema{Const: true}, &schema{Type: "null"}, b.section(t, cell))
 	case reflect.TypeFor[map[string]contracts.Expectation]():
 		return union(&schema{Type: "object", PropertyNames: &schema{Not: &schema{Enum: anyList(expectationKinds)}},
 			AdditionalProperties: b.expectation(cell)}, &schema{Type: "null"})
@@ -102,7 +110,7 @@ func (b *schemaBuilder) invariants(cell bool) *schema {
 	mapping := b.define("invariants", cell, func() *schema { return b.section(t, cell) })
 	var bare []any
 	for _, f := range shapes()[t].fields {
-		if f.typ.Kind() == reflect.Bool || (f.typ.Kind() == reflect.Pointer && f.name != "retry") { // the others say nothing without a value
+		if f.typ.Kind() == reflect.Bool || (f.typ.Kind() == reflect.Pointer && !slices.Contains([]string{"retry", "memory", "threads"}, f.name)) {
 			bare = append(bare, f.name)
 		}
 	}

@@ -33,6 +33,10 @@ func (t Trial) Spec() contracts.Spec {
 			On: in.On, Kind: in.Fault.Kind, Text: in.String(), Phase: in.From.Phase, Bounded: in.bounded(), For: in.For,
 		})
 	}
+	if t.Stop != nil {
+		s.Stop = &contracts.AskStop{Text: t.Stop.words(t.Service.Stop.Signal), Phase: t.Stop.When.Phase}
+	}
+	s.ThenRestart = t.ThenRestart
 	return s
 }
 

@@ -31,6 +31,8 @@ type Trial struct {
 	Readiness     []Proof
 	Traffic       *Traffic // nil: none
 	Inject        []Injection
+	Stop          *AskStop               // nil: it is stopped when observation is over
+	ThenRestart   *contracts.ThenRestart // nil: it is not started again
 	Expect        contracts.Expectation
 	Invariants    contracts.Invariants
 	Orchestrator  *orchestrators.Orchestrator // nil: the file names none

@@ -35,6 +35,10 @@ func unionHooks() map[reflect.Type]hook {
 		reflect.TypeFor[Rate]():                             rateHook,
 		reflect.TypeFor[contracts.ExitCode]():               exitCodeHook,
 		reflect.TypeFor[Orchestrator]():                     orchestratorHook,
+		reflect.TypeFor[contracts.Size]():                   sizeHook,
+		reflect.TypeFor[contracts.Memory]():                 boundsHook("{max: 512MiB} or {growth: 64MiB}"),
+		reflect.TypeFor[contracts.Threads]():                boundsHook("{max: 100} or {growth: 20}"),
+		reflect.TypeFor[contracts.ThenRestart]():            thenRestartHook,
 		reflect.TypeFor[map[string]contracts.Expectation](): contractsHook,
 		reflect.TypeFor[Cover]():                            coverHook,
 	}
@@ -274,15 +278,20 @@ func matchHook(d *decoder, n *yaml.Node, v reflect.Value, path string) {
 	d.add(n, "a match is needed here, not "+describe(n), "ready, or a mapping with log, connect, http, notify or mark", "")
 }
 
-func exitCodeHook(d *decoder, n *yaml.Node, v reflect.Value, _ string) {
+func exitCodeHook(d *decoder, n *yaml.Node, v reflect.Value, path string) {
+	want := "nonzero, any or a number from 0 to 255"
+	ofStop := strings.HasSuffix(path, "stop.exit_code")
+	if ofStop {
+		want = "clean, " + want
+	}
 	if n.Kind == yaml.ScalarNode {
 		i, err := strconv.Atoi(n.Value)
-		if n.Value == "nonzero" || n.Value == "any" || (err == nil && i >= 0 && i <= 255 && len(n.Value) <= 3 && n.Value[0] != '+') {
+		if n.Value == "nonzero" || n.Value == "any" || n.Value == "clean" && ofStop || (err == nil && i >= 0 && i <= 255 && len(n.Value) <= 3 && n.Value[0] != '+') {
 			v.SetString(n.Value)
 			return
 		}
 	}
-	d.add(n, "an exit code is needed here, not "+describe(n), "nonzero, any or a number from 0 to 255", "")
+	d.add(n, "an exit code is needed here, not "+describe(n), want, "")
 }
 
 // retryHook reads retry; max_rate may be written as a rate per second.

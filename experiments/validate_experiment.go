@@ -28,6 +28,7 @@ func (l *loader) validateExperiment(d *decoder, at string, e *Experiment) {
 		l.validateRetry(d, at+".invariants", e.Invariants.Retry)
 		l.survivable(d.at(at+".invariants.survives_orchestrator"), e.Invariants.Survives)
 	}
+	l.validateManners(d, at, e)
 	l.validateExpectation(d, at, e)
 }
 

@@ -111,6 +111,9 @@ func (p *printer) block(b *block) {
 		}
 		p.line("  %-8s%s", label, oneLine(next))
 	}
+	if text := processWords(t.Process); text != "" && p.style.Verbose {
+		p.line("  %-8s%s", "process", text)
+	}
 	if t.Replay != "" {
 		p.line("  %-8s%s", "replay", oneLine(t.Replay))
 	}

@@ -74,7 +74,7 @@ func weight(e timeline.Event) int {
 	switch e.Kind {
 	case timeline.FaultArmed, timeline.FaultBite, timeline.FaultLifted, timeline.Exit, timeline.ReadyClaim, timeline.Budget, timeline.Harness:
 		return 40
-	case timeline.ReadyLost, timeline.Restart, timeline.Escape, timeline.Kill, timeline.Interrupted, timeline.UpstreamError, timeline.Exec:
+	case timeline.ReadyLost, timeline.Restart, timeline.Escape, timeline.Kill, timeline.Interrupted, timeline.UpstreamError, timeline.Exec, timeline.Again:
 		return 30
 	case timeline.PhaseBegin, timeline.Stop, timeline.Survivor:
 		return 20

@@ -82,6 +82,9 @@ func (p *printer) passes(r *Report) {
 			p.line("      %s: %s", reason.Rule, oneLine(reason.Text))
 		}
 		p.retries(t, "      retries on ")
+		if text := processWords(t.Process); text != "" {
+			p.line("      process: %s", text)
+		}
 		p.line("")
 	}
 }

@@ -20,6 +20,7 @@ var marks = map[timeline.Kind]string{
 	timeline.Exit: "EXIT", timeline.Restart: "start", timeline.MissingEvidence: "missing", timeline.Harness: "HARNESS",
 	timeline.Interrupted: "HARNESS", timeline.End: "end", timeline.Answer: "answer", timeline.TrafficBegin: "traffic", timeline.Traffic: "traffic",
 	timeline.TrafficError: "traffic", timeline.TrafficSummary: "traffic",
+	timeline.Again: "AGAIN", timeline.Control: "control",
 }
 
 func mark(k timeline.Kind) string {
@@ -62,7 +63,12 @@ func words(e timeline.Event, faults []contracts.Fault) string {
 	case timeline.Exit:
 		return exitWords(e)
 	case timeline.Stop:
+		if e.Source == "experiment" {
+			return "the experiment asks it to stop with " + e.Signal
+		}
 		return "asked to stop with " + e.Signal
+	case timeline.Again:
+		return "it is started again: " + e.Text
 	case timeline.Kill:
 		return "killed: " + e.Text
 	case timeline.Survivor:
@@ -75,7 +81,7 @@ func words(e timeline.Event, faults []contracts.Fault) string {
 		return "interrupted " + e.Text
 	case timeline.End:
 		return "observation ends: " + e.Text
-	case timeline.Dependency, timeline.Process:
+	case timeline.Dependency, timeline.Process, timeline.Control:
 		return figuresWords(e)
 	case timeline.TrafficBegin, timeline.Traffic, timeline.TrafficError, timeline.TrafficSummary:
 		return trafficWords(e)

@@ -22,12 +22,10 @@ func (t *trial) end(why string) {
 	if t.lead == nil {
 		t.recordAllFigures()
 	}
-	if u, err := t.process.Usage(); err == nil {
-		t.recorder.Add(timeline.Event{Kind: timeline.Process, Count: map[string]float64{
-			"fds": float64(u.FDs), "threads": float64(u.Threads), "rss_bytes": float64(u.RSS),
-		}})
-	}
 	t.recorder.Add(timeline.Event{Kind: timeline.End, Text: why})
+	if !t.isGone() && !t.askedToStop() {
+		t.lookLast()
+	}
 }
 
 func (t *trial) recordAllFigures() {
@@ -107,7 +105,11 @@ func (t *trial) stopService(ctx context.Context) {
 	name := t.service.Stop.Signal
 	sig := unix.SignalNum(name)
 	grace := t.service.Stop.Grace.D()
-	t.recorder.Add(timeline.Event{Kind: timeline.Stop, Signal: name})
+	if t.askedToStop() {
+		name, sig = "the experiment's signal", 0 // it has it already
+	} else {
+		t.recorder.Add(timeline.Event{Kind: timeline.Stop, Signal: name})
+	}
 	stopped := t.process.Stop(ctx, sig, grace)
 	if stopped.Killed {
 		at := t.process.Exit().At // before the exit, which is noted below
@@ -117,7 +119,7 @@ func (t *trial) stopService(ctx context.Context) {
 		t.recorder.AddAt(at, timeline.Event{Kind: timeline.Kill, Text: fmt.Sprintf("still alive %s after %s", grace, name)})
 	}
 	for _, s := range stopped.Survivors {
-		t.recorder.Add(timeline.Event{Kind: timeline.Survivor, PID: s.PID, Text: t.suite.mask(s.Cmdline)})
+		t.recorder.Add(timeline.Event{Kind: timeline.Survivor, PID: s.PID, Text: t.mask(s.Cmdline)})
 	}
 	t.gate.Do(func() { t.recordExit(t.process.Exit(), 0) })
 	t.recordCost()
@@ -127,15 +129,17 @@ func (t *trial) stopService(ctx context.Context) {
 func (t *trial) survivors() {
 	stopped := t.process.Stop(context.Background(), syscall.SIGKILL, 0)
 	for _, s := range stopped.Survivors {
-		t.recorder.Add(timeline.Event{Kind: timeline.Survivor, PID: s.PID, Text: t.suite.mask(s.Cmdline)})
+		t.recorder.Add(timeline.Event{Kind: timeline.Survivor, PID: s.PID, Text: t.mask(s.Cmdline)})
 	}
 }
 
 func (t *trial) recordCost() {
 	e := t.process.Exit()
-	t.recorder.Add(timeline.Event{Kind: timeline.Process, Count: map[string]float64{
-		"max_rss_bytes": float64(e.MaxRSS), "cpu_ms": float64(e.CPU.Microseconds()) / 1000,
-	}})
+	count := map[string]float64{"cpu_ms": float64(e.CPU.Microseconds()) / 1000}
+	if peak := max(e.MaxRSS, t.usage.peak); peak > 0 {
+		count["max_rss_bytes"] = float64(peak)
+	}
+	t.recorder.Add(timeline.Event{Kind: timeline.Process, Source: "exit", Count: count})
 }
 
 func (t *trial) closeDependency(ctx context.Context, d *dependency) {
@@ -144,14 +148,8 @@ func (t *trial) closeDependency(ctx context.Context, d *dependency) {
 	if err := d.proxy.Close(ctx); err != nil {
 		t.harness(fmt.Errorf("close the proxy of %s: %w", d.name, err))
 	}
-	for _, i := range t.injector.items {
-		if i.On != d.name {
-			continue
-		}
-		f := t.hits(d, i)
-		t.recorder.Add(timeline.Event{Kind: timeline.FaultSummary, Fault: i.id, Dependency: d.name, Count: map[string]float64{
-			"connections_hit": float64(f.ConnectionsHit), "bytes_hit": float64(f.BytesHit),
-		}})
+	if !t.summarised {
+		t.summarise(d)
 	}
 	err := d.upstream.failure()
 	if err == nil {
@@ -164,6 +162,19 @@ func (t *trial) closeDependency(ctx context.Context, d *dependency) {
 		if err := d.namespace.Drop(ctx); err != nil {
 			t.harness(fmt.Errorf("drop the trial's database on %s: %w", d.name, err))
 		}
+	}
+}
+
+// summarise records what the faults on a dependency came to.
+func (t *trial) summarise(d *dependency) {
+	for _, i := range t.injector.items {
+		if i.On != d.name {
+			continue
+		}
+		f := t.hits(d, i)
+		t.recorder.Add(timeline.Event{Kind: timeline.FaultSummary, Fault: i.id, Dependency: d.name, Count: map[string]float64{
+			"connections_hit": float64(f.ConnectionsHit), "bytes_hit": float64(f.BytesHit),
+		}})
 	}
 }
 

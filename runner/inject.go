@@ -22,6 +22,7 @@ type injector struct {
 	hold   func(func()) // runs a function with the gate held
 	wake   func()       // tells the trial that something changed
 
+	asking *asking // nil: the experiment does not ask the service to stop
 	timers sync.WaitGroup
 	closed bool
 }
@@ -109,6 +110,7 @@ func (in *injector) happened(m moment) {
 			in.end(i, i.reason(), i.source(m))
 		}
 	}
+	in.asks(m)
 }
 
 func (i *injection) begins(m moment) bool {
@@ -250,7 +252,7 @@ func (in *injector) busy() bool {
 			return true
 		}
 	}
-	return false
+	return in.willAsk()
 }
 
 // armed says whether a fault on dependency is on.
@@ -275,6 +277,7 @@ func said(t *experiments.Trigger) bool {
 // heal lifts whatever is still on. Gate held.
 func (in *injector) heal(why string) {
 	in.closed = true
+	in.unask()
 	for _, i := range in.items {
 		if i.stage != lifted {
 			in.end(i, why, "end")

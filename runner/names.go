@@ -173,7 +173,7 @@ func (t *trial) resolved(e resolver.Event) {
 	case resolver.Asked:
 		t.bounded(e.At, timeline.Event{Kind: timeline.Resolve, Dependency: e.Dependency, Name: e.Name, Text: e.Type, Result: e.Result})
 	case resolver.Foreign:
-		t.recorder.AddAt(e.At, timeline.Event{Kind: timeline.UndeclaredName, Name: t.suite.mask(e.Name)})
+		t.recorder.AddAt(e.At, timeline.Event{Kind: timeline.UndeclaredName, Name: t.mask(e.Name)})
 	case resolver.Bite:
 		t.recorder.AddAt(e.At, timeline.Event{Kind: timeline.FaultBite, Fault: e.Fault, Dependency: e.Dependency, Text: e.Text})
 	}

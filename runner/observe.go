@@ -18,21 +18,27 @@ func (t *trial) observe(ctx context.Context) error {
 	if t.lead == nil {
 		t.recorder.SetZero(time.Now())
 		t.missingEvidence()
+		t.recordBaseline()
 		t.gate.Do(func() { t.injector.happened(moment{start: true}) })
 	}
 	if len(t.replicas) > 0 {
 		return t.observeReplicas(ctx)
 	}
+	t.tellSecrets()
+	return t.watch(ctx, 1, t.service.Budget.D())
+}
+
+// watch starts the service for the nth time and goes on, also over its restarts, until there is nothing more to see.
+func (t *trial) watch(ctx context.Context, n int, limit time.Duration) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var watchers sync.WaitGroup
 	defer watchers.Wait()
 	defer cancel()
 	defer t.endTraffic(false)
-
-	budget := &deadline{over: time.After(t.service.Budget.D())}
+	budget := &deadline{over: time.After(limit), limit: limit}
 	t.suite.marks.register(t.marker, t.marked)
 	defer t.suite.marks.register(t.marker, nil)
-	for incarnation := 1; ; incarnation++ {
+	for incarnation := n; ; incarnation++ {
 		if err := t.launch(incarnation); err != nil {
 			return err
 		}
@@ -42,11 +48,12 @@ func (t *trial) observe(ctx context.Context) error {
 		why := t.await(ctx, budget)
 		stop()
 		watchers.Wait()
-		if why != processGone {
+		t.starts = incarnation
+		if why != processGone || t.askedToStop() {
 			t.end(why)
 			return nil
 		}
-		delay, again := t.exited(incarnation)
+		delay, again := t.exited(incarnation, incarnation-n)
 		if !again {
 			t.endTraffic(true)
 			t.end("the service exited")
@@ -73,8 +80,9 @@ const maxStanding = 20
 
 // deadline is when observation ends at the latest, whichever incarnation it is then.
 type deadline struct {
-	over <-chan time.Time
-	late bool // the budget is over, but the service was ready in time
+	over  <-chan time.Time
+	limit time.Duration
+	late  bool // the budget is over, but the service was ready in time
 }
 
 // await returns why observation of this incarnation is over.
@@ -87,12 +95,14 @@ func (t *trial) await(ctx context.Context, budget *deadline) string {
 			return "the run was interrupted"
 		case <-t.process.Done():
 			return processGone
+		case <-t.stopAsked(): // its own end is told by the stop
+			return "the experiment asked it to stop"
 		case <-budget.over:
 			if t.isGone() {
 				return processGone
 			}
 			if !t.claims.standing() {
-				t.recorder.Add(timeline.Event{Kind: timeline.Budget, Text: "neither ready nor gone after " + t.service.Budget.String()})
+				t.recorder.Add(timeline.Event{Kind: timeline.Budget, Text: "neither ready nor gone after " + budget.limit.String()})
 				return "its budget is over"
 			}
 			if budget.late {
@@ -161,11 +171,15 @@ func (t *trial) settled() bool {
 
 // launch starts the service once more. The first line it prints is read under the gate, like all others.
 func (t *trial) launch(incarnation int) error {
-	t.recorder.Add(timeline.Event{Kind: timeline.Exec, Text: t.suite.mask(strings.Join(t.service.Command, " ")), Incarnation: incarnation})
+	t.recorder.Add(timeline.Event{Kind: timeline.Exec, Text: t.mask(strings.Join(t.service.Command, " ")), Incarnation: incarnation})
 	t.gate.Do(func() {
-		t.gone = false
+		t.gone, t.process, t.askEarly = false, nil, false
 		t.keeper.begin(len(t.recorder.Events()))
 	})
+	select {
+	case <-t.claimedReady: // the one before
+	default:
+	}
 	spec := process.Spec{
 		Argv: t.service.Command, Dir: t.service.Dir, Env: t.environment(), Marker: t.marker, Folder: t.dir, Gate: t.gate,
 		Line: t.line, Output: t.logFile, Notify: t.notified, Exited: func(process.Exit) { t.gone = true },
@@ -182,7 +196,11 @@ func (t *trial) launch(incarnation int) error {
 		t.suite.forget(t.marker)
 		return fmt.Errorf("start the service: %w", err)
 	}
-	t.process = p
+	t.gate.Do(func() {
+		if t.process = p; t.askEarly {
+			t.askToStop()
+		}
+	})
 	t.suite.watch(t.marker, p.PID())
 	return nil
 }
@@ -198,13 +216,16 @@ func (t *trial) watchIncarnation(ctx context.Context, wg *sync.WaitGroup) {
 		wg.Go(func() { t.followReady(ctx) })
 	}
 	t.followAnswers(ctx, wg)
+	if t.watchesUsage() {
+		wg.Go(func() { t.followUsage(ctx) })
+	}
 	for _, p := range t.polls {
 		wg.Go(func() { t.pollPhase(ctx, p) })
 	}
 }
 
 // exited notes the end of an incarnation and asks the restart policy what an orchestrator would do.
-func (t *trial) exited(incarnation int) (time.Duration, bool) {
+func (t *trial) exited(incarnation, restarts int) (time.Duration, bool) {
 	e := t.process.Exit()
 	t.gate.Do(func() {
 		t.apply(t.tracker.Exit())
@@ -216,12 +237,12 @@ func (t *trial) exited(incarnation int) (time.Duration, bool) {
 	t.claims.lost()
 	r := t.service.Restart
 	policy := process.Restart{Policy: r.Policy, Max: r.Max, Backoff: r.Backoff.D(), MaxBackoff: r.MaxBackoff.D()}
-	delay, again := policy.Next(incarnation-1, e)
+	delay, again := policy.Next(restarts, e)
 	if again {
 		t.survivors()
 		t.closeProcess() // the next incarnation has the same marker
 		t.recorder.Add(timeline.Event{
-			Kind: timeline.Restart, Incarnation: incarnation + 1, Text: fmt.Sprintf("restart %d of %d in %s", incarnation, r.Max, delay),
+			Kind: timeline.Restart, Incarnation: incarnation + 1, Text: fmt.Sprintf("restart %d of %d in %s", restarts+1, r.Max, delay),
 		})
 	}
 	return delay, again
@@ -279,7 +300,7 @@ func (t *trial) line(stream process.Stream, text string) {
 
 // notified takes one sd_notify assignment. Gate held.
 func (t *trial) notified(message string) {
-	t.bounded(time.Now(), timeline.Event{Kind: timeline.Notify, Text: t.suite.mask(message)})
+	t.bounded(time.Now(), timeline.Event{Kind: timeline.Notify, Text: t.mask(message)})
 	if t.gone {
 		return
 	}

@@ -26,6 +26,7 @@ const (
 // logKeeper turns log lines into events without ever holding more than a bounded number of them.
 type logKeeper struct {
 	wanted  []*wanted
+	secrets []*secret
 	seen    int
 	starts  int       // of the service
 	from    int       // the first recorded event of the present incarnation
@@ -124,8 +125,9 @@ func expectedLogs(e contracts.Expectation) []string {
 func (k *logKeeper) line(at time.Time, stream, raw string) {
 	k.seen++
 	held := heldLine{at, stream, raw}
-	if matched := k.wants(raw); len(matched) > 0 || k.seen <= keepFirst {
-		k.keep(held, matched)
+	matched, given := k.wants(raw), k.gives(raw)
+	if len(matched) > 0 || len(given) > 0 || k.seen <= keepFirst {
+		k.keep(held, matched, given)
 		return
 	}
 	k.last = append(k.last, held)
@@ -136,8 +138,8 @@ func (k *logKeeper) line(at time.Time, stream, raw string) {
 }
 
 // keep makes an event of a line. Expressions that matched it, but would not find it any more in what is kept of it, are noted.
-func (k *logKeeper) keep(l heldLine, matched []*wanted) {
-	e := timeline.Event{Kind: timeline.Log, Stream: l.stream, Text: shorten(k.mask(l.raw), keepText)}
+func (k *logKeeper) keep(l heldLine, matched []*wanted, given []string) {
+	e := timeline.Event{Kind: timeline.Log, Stream: l.stream, Text: shorten(k.mask(l.raw), keepText), Secret: given}
 	for _, re := range matched {
 		if !re.MatchString(e.Text) && !slices.Contains(e.Matched, re.String()) {
 			e.Matched = append(e.Matched, re.String())
@@ -167,7 +169,7 @@ func (k *logKeeper) flush() {
 		k.add(k.last[0].at, timeline.Event{Kind: timeline.LogDropped, Count: map[string]float64{"lines": float64(k.dropped)}})
 	}
 	for _, l := range k.last {
-		k.keep(l, nil)
+		k.keep(l, nil, nil)
 	}
 	k.last = nil
 }

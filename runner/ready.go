@@ -125,9 +125,13 @@ func endless(timing probes.Timing) probes.Timing {
 // claimed notes the claim and tells phases and faults. Gate held.
 func (t *trial) claimed(at time.Time, answer string) {
 	t.recorder.AddAt(at, timeline.Event{
-		Kind: timeline.ReadyClaim, Degraded: t.saysDegraded(answer), Text: t.suite.mask(shorten(answer, 200)),
+		Kind: timeline.ReadyClaim, Degraded: t.saysDegraded(answer), Text: t.mask(shorten(answer, 200)),
 	})
 	t.trafficClaimed(at)
+	select {
+	case t.claimedReady <- struct{}{}:
+	default:
+	}
 	t.apply(t.tracker.Ready())
 	t.injector.happened(moment{ready: true})
 }
@@ -164,7 +168,7 @@ func (t *trial) stillClaims(ctx context.Context) (bool, string, error) {
 
 func (t *trial) unclaim(err error) {
 	if t.claims.lost() {
-		t.recorder.Add(timeline.Event{Kind: timeline.ReadyLost, Error: t.suite.mask(fmt.Sprint(err))})
+		t.recorder.Add(timeline.Event{Kind: timeline.ReadyLost, Error: t.mask(fmt.Sprint(err))})
 	}
 }
 
@@ -227,7 +231,7 @@ func (t *trial) attempt(ctx context.Context, p proof) (ok, claimed bool) {
 	ok = err == nil
 	e := timeline.Event{Kind: timeline.Proof, Name: p.name, OK: &ok, Count: map[string]float64{"took_ms": float64(ended.Sub(started).Microseconds()) / 1000}}
 	if err != nil {
-		e.Error = t.suite.mask(err.Error())
+		e.Error = t.mask(err.Error())
 		var lost error
 		var answer string
 		claimed, answer, lost = t.stillClaims(ctx)

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/chaos-startup/chaos/contracts"
+	"github.com/chaos-startup/chaos/experiments"
 	"github.com/chaos-startup/chaos/reports"
 )
 
@@ -17,13 +19,14 @@ type schedule struct {
 	changed  *sync.Cond
 	parallel int
 	running  int
-	sound    map[string]bool // by start key: the first control makes sense of the others; absent: not judged yet
+	sound    map[string]bool               // by start key: the first control makes sense of the others; absent: not judged yet
+	figures  map[string]map[string]float64 // by start key: of the first control that passed, to compare with
 	pending  []int
 }
 
 // runTrials runs every trial that makes sense, some side by side, and returns them in the plan's order.
 func (s *suite) runTrials(ctx context.Context) []reports.Trial {
-	sch := &schedule{parallel: s.o.Parallel, sound: map[string]bool{}}
+	sch := &schedule{parallel: s.o.Parallel, sound: map[string]bool{}, figures: map[string]map[string]float64{}}
 	sch.changed = sync.NewCond(&sch.mu)
 	if sch.parallel == 0 {
 		sch.parallel = runtime.NumCPU()
@@ -107,6 +110,9 @@ func (sch *schedule) done(t reports.Trial, auto bool, wall time.Duration) {
 	sch.mu.Lock()
 	defer sch.mu.Unlock()
 	sch.running--
+	if _, known := sch.figures[t.Start]; t.Control && !known && !t.Spoils() {
+		sch.figures[t.Start] = contracts.Baseline(t.Timeline)
+	}
 	if _, judged := sch.sound[t.Start]; t.Control && !judged {
 		sch.sound[t.Start] = !t.Spoils()
 		if auto {
@@ -114,6 +120,16 @@ func (sch *schedule) done(t reports.Trial, auto bool, wall time.Duration) {
 		}
 	}
 	sch.changed.Broadcast()
+}
+
+// baseline is what a trial with faults is compared with. One without may run before its control, and is compared with itself.
+func (sch *schedule) baseline(t experiments.Trial) map[string]float64 {
+	sch.mu.Lock()
+	defer sch.mu.Unlock()
+	if len(t.Inject) == 0 {
+		return nil
+	}
+	return sch.figures[t.Start]
 }
 
 // fitting is how many trials fit side by side: as many as the cores can run when each waits as long as the control did,
@@ -131,6 +147,7 @@ func fitting(cpuMS float64, wall time.Duration) int {
 func (s *suite) one(ctx context.Context, i int, sch *schedule) reports.Trial {
 	started := time.Now()
 	t := s.newTrial(i)
+	t.baseline = sch.baseline(s.plan.Trials[i])
 	t.progress(TrialStarted, "")
 	events := t.run(ctx)
 	result := s.result(t, events)

@@ -47,6 +47,8 @@ type trial struct {
 	gate       *process.Gate
 	recorder   *timeline.Recorder
 	keeper     *logKeeper
+	mask       func(string) string // hides the run's secrets, and those that the service is given
+	noSecret   bool                // it was given none, and an invariant is about them
 	tracker    *phases.Tracker
 	injector   *injector
 	process    *process.Process // of the present incarnation
@@ -60,10 +62,19 @@ type trial struct {
 
 	load load
 
-	replica  int      // which of several instances this is, from 1; 0: the only one, or what they share
-	lead     *trial   // of a replica: what it shares with the others
-	replicas []*trial // the instances, where there are several
-	crew     crew
+	replica    int      // which of several instances this is, from 1; 0: the only one, or what they share
+	lead       *trial   // of a replica: what it shares with the others
+	replicas   []*trial // the instances, where there are several
+	crew       crew
+	starts     int           // how often the service was started
+	asked      chan struct{} // closed when the experiment has asked the service to stop
+	askEarly   bool          // it should have been asked already, and is just being started; gate held
+	restarted  bool          // this is the start that then_restart asks for
+	summarised bool          // the figures of the faults are in the timeline
+
+	usage        usage
+	baseline     map[string]float64 // figures of the control that this trial is compared with
+	claimedReady chan struct{}      // the service has just claimed to be ready
 
 	claims     claims
 	readyProbe probes.Probe   // the service claims readiness by a probe
@@ -86,9 +97,10 @@ func (s *suite) newTrial(index int) *trial {
 	name := fmt.Sprintf("t%d", index+1)
 	return &trial{
 		suite: s, plan: plan, index: index, name: name, marker: s.marker + "-" + name, title: plan.Title(), started: time.Now(),
-		spec: plan.Spec(), ports: map[string]int{}, files: map[string]string{},
+		spec: plan.Spec(), mask: s.mask, ports: map[string]int{}, files: map[string]string{},
 		gate: process.NewGate(), recorder: timeline.NewRecorder(),
-		undeclared: map[string]bool{}, crowd: map[string]int{}, woken: make(chan struct{}, 1),
+		undeclared: map[string]bool{}, crowd: map[string]int{}, woken: make(chan struct{}, 1), claimedReady: make(chan struct{}, 1),
+		asked: make(chan struct{}),
 	}
 }
 
@@ -97,6 +109,9 @@ func (t *trial) run(ctx context.Context) []timeline.Event {
 	err := t.prepare(ctx)
 	if err == nil {
 		err = t.observe(ctx)
+	}
+	if err == nil && t.plan.ThenRestart != nil && ctx.Err() == nil {
+		err = t.startAgain(ctx)
 	}
 	if err != nil && ctx.Err() == nil {
 		t.harness(err)
@@ -110,7 +125,7 @@ func (t *trial) run(ctx context.Context) []timeline.Event {
 
 // harness notes that chaos itself failed: the trial is an error, whatever the service did.
 func (t *trial) harness(err error) {
-	t.recorder.Add(timeline.Event{Kind: timeline.Harness, Error: t.suite.mask(err.Error())})
+	t.recorder.Add(timeline.Event{Kind: timeline.Harness, Error: t.mask(err.Error())})
 }
 
 // prepare makes everything that the service needs before its exec.
@@ -150,6 +165,9 @@ func (t *trial) prepareJudging(context.Context) error {
 	if t.injector, err = newInjector(t.plan.Inject); err != nil {
 		return err
 	}
+	if t.injector.asking, err = newAsking(t.plan.Stop, t.askToStop); err != nil {
+		return err
+	}
 	t.injector.hold = t.gate.Do
 	t.injector.wake = t.changed
 	t.injector.record = t.recordFault
@@ -163,7 +181,7 @@ func (t *trial) prepareWatching() error {
 	if t.tracker, err = phases.New(t.plan.Phases); err != nil {
 		return err
 	}
-	t.keeper, err = newLogKeeper(t.plan, t.spec, func(at time.Time, e timeline.Event) { t.recorder.AddAt(at, e) }, t.suite.mask)
+	t.keeper, err = newLogKeeper(t.plan, t.spec, func(at time.Time, e timeline.Event) { t.recorder.AddAt(at, e) }, func(text string) string { return t.mask(text) })
 	return err
 }
 
@@ -245,6 +263,7 @@ func (t *trial) renderService(ctx context.Context) error {
 		return fmt.Errorf("service: %w", err)
 	}
 	t.service.Ready = t.plan.Service.Ready
+	t.learnSecrets()
 	t.service.Dir = t.suite.path(t.service.Dir)
 	return nil
 }

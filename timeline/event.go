@@ -11,7 +11,7 @@ type Kind string
 const (
 	// Exec: the service was started. Text: its argv, masked. Incarnation: 1 for the first start.
 	Exec Kind = "exec"
-	// Log: a line the service wrote. Stream, Text (without ANSI sequences).
+	// Log: a line the service wrote. Stream, Text (without ANSI sequences, masked), Secret.
 	Log Kind = "log"
 	// LogDropped: lines were left out of the timeline (never out of the log file). Count["lines"]. Lines that an expectation
 	// or an invariant looks for are not left out.
@@ -68,7 +68,8 @@ const (
 	Proof Kind = "proof"
 	// Budget: the service's budget was over while it was neither ready nor gone. Text.
 	Budget Kind = "budget"
-	// Stop: the runner asked the service to stop. Signal.
+	// Stop: the runner asked the service to stop. Signal. Source is "experiment" when the experiment asks for it, "" when observation is
+	// over.
 	Stop Kind = "stop"
 	// Kill: the service did not stop within its grace and was killed. Text.
 	Kill Kind = "kill"
@@ -81,7 +82,11 @@ const (
 	// Dependency: figures of one dependency at the end of observation, before the service is stopped. Dependency, Count:
 	// attempts, refused, accepted, open_at_end, bytes_up, bytes_down. Missing keys were not observable.
 	Dependency Kind = "dependency"
-	// Process: figures of the service's process. Count: max_rss_bytes, fds, threads, cpu_ms.
+	// Process: figures of the service's processes. Source says when: sample (one more of something than ever before), ready, end
+	// (observation ended), exit. Count: fds, threads, children, rss_bytes, max_rss_bytes (the largest so far: of all together when they
+	// were looked at, or ever of one of them), cpu_ms. At ready and end the descriptors are told apart: files, pipes, fds_other,
+	// sockets_to.DEPENDENCY and those of them that the other side has closed (close_wait.DEPENDENCY), sockets_accepted,
+	// sockets_listening, sockets_other. Missing keys were not looked at.
 	Process Kind = "process"
 	// TrafficBegin: the load on the service began. Text: the load in words.
 	TrafficBegin Kind = "traffic.begin"
@@ -96,7 +101,13 @@ const (
 	// early_KIND, early_bad of those before it; unsent, cut, for_ms, lag_p50_ms, lag_p99_ms, lag_max_ms of the generator. Latencies count from the
 	// intended moment; they are those of requests that were answered as they should, and of those that hung.
 	TrafficSummary Kind = "traffic.summary"
-	// MissingEvidence: something could not be observed here. Text says what and why.
+	// Control: figures of the control trial that this one is compared with, at its end as in Process, but the most
+	// threads and the largest resident set that it ever had. Count.
+	Control Kind = "control"
+	// Again: the service is started once more, with no fault on, against the same state. What follows belongs to that start. Text.
+	Again Kind = "again"
+	// MissingEvidence: something could not be observed here. Text says what and why. Source is "process" when it is the figures of the
+	// service's processes.
 	MissingEvidence Kind = "evidence.missing"
 	// Harness: the harness itself failed; the trial is an error, never the service's fault. Error.
 	Harness Kind = "harness.error"
@@ -113,6 +124,7 @@ type Event struct {
 	Kind        Kind               `json:"kind"`
 	Text        string             `json:"text,omitempty"`
 	Matched     []string           `json:"matched,omitempty"` // of a Log: expressions that matched the line only before it was masked and shortened
+	Secret      []string           `json:"secret,omitempty"`  // of a Log: names of the secrets that the line held before it was masked
 	Phase       string             `json:"phase,omitempty"`
 	Source      string             `json:"source,omitempty"`
 	Inexact     bool               `json:"inexact,omitempty"`

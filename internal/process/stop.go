@@ -43,7 +43,7 @@ type Stopped struct {
 // Stop sends sig to the service's group and waits for the main process to end,
 // at most for the grace or until ctx is done; then it kills the group and
 // everything else that belongs to the service. Afterwards nothing of it runs.
-// On a service that has exited already it only kills what survived.
+// On a service that has exited already it only kills what survived. Signal 0 sends nothing: it was sent before.
 func (p *Process) Stop(ctx context.Context, sig syscall.Signal, grace time.Duration) Stopped {
 	p.ending.Lock()
 	defer p.ending.Unlock()
@@ -71,6 +71,10 @@ func (p *Process) Stop(ctx context.Context, sig syscall.Signal, grace time.Durat
 	s.Err = errors.Join(s.Err, err)
 	return s
 }
+
+// Signal sends sig to the service's group at once, and reports whether the service was still there to get it. Stop with signal 0 then
+// waits for what comes of it.
+func (p *Process) Signal(sig syscall.Signal) bool { return !p.exited() && p.signal(sig) }
 
 // Close kills what is left of the service, delivers what it had still to say,
 // and releases everything. It may be called more than once, and returns the

@@ -15,6 +15,16 @@ type Usage struct {
 	Children int
 }
 
+// Descriptors tells the open file descriptors of a service and its children apart by what they are. A socket that two of them share
+// counts for both.
+type Descriptors struct {
+	// Files have a path; Pipes have not; Sockets are no TCP sockets, or in another network namespace; Other is the rest: event
+	// queues, timers and so on.
+	Files, Pipes, Sockets, Other int
+	// TCP are the TCP sockets.
+	TCP []Socket
+}
+
 // Socket is one TCP socket; State is the kernel's name, such as ESTABLISHED,
 // CLOSE_WAIT or LISTEN.
 type Socket struct {

@@ -8,9 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"math/bits"
 	"net/netip"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -47,7 +49,12 @@ func (p *Process) Sockets() ([]Socket, error) {
 	}
 	inodes := map[uint64]bool{}
 	for i, s := range members {
-		if err := socketInodes(s.pid, inodes); err != nil && i == 0 {
+		err := eachDescriptor(s.pid, func(link string) {
+			if inode, ok := socketInode(link); ok {
+				inodes[inode] = true
+			}
+		})
+		if err != nil && i == 0 {
 			return nil, fmt.Errorf("read the sockets of process %d: %w", p.pid, err)
 		}
 	}
@@ -55,7 +62,7 @@ func (p *Process) Sockets() ([]Socket, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the sockets of process %d: %w", p.pid, err)
 	}
-	return found, nil
+	return slices.Collect(maps.Values(found)), nil
 }
 
 // members are the main process, first, and its children.
@@ -99,27 +106,6 @@ func (u *Usage) add(pid int) error {
 	return nil
 }
 
-// socketInodes adds the inodes of the sockets of one process.
-func socketInodes(pid int, inodes map[uint64]bool) error {
-	folder := "/proc/" + strconv.Itoa(pid) + "/fd"
-	fds, err := numericNames(folder)
-	if err != nil {
-		return err
-	}
-	for _, fd := range fds {
-		link, err := os.Readlink(folder + "/" + strconv.Itoa(fd))
-		if err != nil {
-			continue // closed meanwhile
-		}
-		if rest, ok := strings.CutPrefix(link, "socket:["); ok {
-			if inode, err := strconv.ParseUint(strings.TrimSuffix(rest, "]"), 10, 64); err == nil {
-				inodes[inode] = true
-			}
-		}
-	}
-	return nil
-}
-
 // memory reads the present and the largest resident set, in bytes.
 func memory(pid int) (rss, high int64, err error) {
 	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status") // #nosec G304 -- /proc
@@ -142,11 +128,11 @@ func memory(pid int) (rss, high int64, err error) {
 }
 
 // openSockets finds the TCP sockets among the inodes.
-func openSockets(pid int, inodes map[uint64]bool) ([]Socket, error) {
+func openSockets(pid int, inodes map[uint64]bool) (map[uint64]Socket, error) {
+	found := map[uint64]Socket{}
 	if len(inodes) == 0 {
-		return nil, nil
+		return found, nil
 	}
-	var found []Socket
 	for _, table := range []string{"tcp", "tcp6"} {
 		f, err := os.Open("/proc/" + strconv.Itoa(pid) + "/net/" + table) // #nosec G304 -- /proc
 		if errors.Is(err, fs.ErrNotExist) {
@@ -158,7 +144,7 @@ func openSockets(pid int, inodes map[uint64]bool) ([]Socket, error) {
 		lines := bufio.NewScanner(f)
 		for lines.Scan() {
 			if s, inode, ok := parseSocket(lines.Text()); ok && inodes[inode] {
-				found = append(found, s)
+				found[inode] = s
 			}
 		}
 		err = errors.Join(lines.Err(), f.Close())

@@ -18,3 +18,8 @@ func (p *Process) samplePeak() {}
 func (p *Process) Sockets() ([]Socket, error) {
 	return nil, fmt.Errorf("read the sockets of process %d: %w (they are read from /proc, on Linux)", p.pid, errors.ErrUnsupported)
 }
+
+// Descriptors needs /proc, and fails here.
+func (p *Process) Descriptors() (Descriptors, error) {
+	return Descriptors{}, fmt.Errorf("read the descriptors of process %d: %w (they are read from /proc, on Linux)", p.pid, errors.ErrUnsupported)
+}
