@@ -88,7 +88,7 @@ func (t *trial) look(source string) {
 
 // unreadable says once that figures of a service that still runs can't be had.
 func (t *trial) unreadable(err error) {
-	if t.isGone() || t.usage.unreadable || !t.watchesUsage() {
+	if errors.Is(err, process.ErrGone) || t.usage.unreadable || !t.watchesUsage() {
 		return
 	}
 	t.usage.unreadable = true

@@ -49,6 +49,13 @@ const (
 	UnstoredThread           Defect = "unstored-thread"
 	LostEvents               Defect = "lost-events"
 	DeadWorker               Defect = "dead-worker"
+	LeakDescriptors          Defect = "leak-descriptors"
+	Balloon                  Defect = "balloon"
+	ThreadPile               Defect = "thread-pile"
+	DeafDatabase             Defect = "deaf-database"
+	HalfMigration            Defect = "half-migration"
+	StaleLock                Defect = "stale-lock"
+	VagueFailure             Defect = "vague-failure"
 )
 
 // defectDoc documents one defect: what it plays, which of the failures really
@@ -76,12 +83,12 @@ func defectTable() []defectDoc {
 		{SlowDependencies, "DEPENDENCIES takes SMD_SLOW (31s) longer, and succeeds", 2, "startup_budget, phase_budgets, tolerate, survives_orchestrator"},
 		{MissingTables, "writes turns to a table that no migration creates, and does not check", 9, "no_false_ready"},
 		{ClickHouseBlocks, "waits SMD_CLICKHOUSE_BLOCK (65s) for the optional ClickHouse, and again in readiness", 10, "degrade, startup_budget"},
-		{LogSecret, "logs DATABASE_URL with its password", 0, "log_never"},
+		{LogSecret, "logs DATABASE_URL with its password", 0, "log_never; no_secrets_in_logs"},
 		{NeverGivesUp, "tries a critical dependency again for ever", 0, "give_up, startup_budget (outcome hung)"},
 		{HealthLies, "/health/ready is 200 as soon as anything is served", 6, "no_false_ready"},
 		{LostEarlyMessage, "a WebSocket message before the connection is registered (300 ms) is dropped", 12, "no_false_ready with a websocket probe"},
 		{NoAuth, "tokens are not verified, and starting without keys is accepted", 15, "no_false_ready with a forged token; fail_fast on auth"},
-		{ForkChild, "forks a child in a session of its own, which holds the output open and outlives the service", 0, "stops_on_signal"},
+		{ForkChild, "forks a child in a session of its own, which holds the output open and outlives the service", 0, "stops_on_signal; no_orphans"},
 		{ColdPool, "the first 20 requests warm the service up one after the other, SMD_COLD (250ms) each", 14, "traffic {sla: {p95}}"},
 		{EarlyError, "requests before the startup is complete get 500 instead of 503", 0, "early_traffic"},
 		{StampedeCrash, "more than 30 requests within 10 s end the process with a fatal error", 0, "traffic (a stampede at the claim)"},
@@ -96,6 +103,13 @@ func defectTable() []defectDoc {
 		{UnstoredThread, "a new thread is kept in the cache alone", 9, "no_false_ready with a query on PostgreSQL behind the request"},
 		{LostEvents, "what chats do is never told to ClickHouse", 0, "no_false_ready with a query on ClickHouse behind the chat"},
 		{DeadWorker, "the analytics worker is not started, and nobody says so", 0, "no_false_ready with a metrics probe"},
+		{LeakDescriptors, "every retry opens eight sockets to Redis and a file, which nobody closes", 14, "no_leaked_fds"},
+		{Balloon, "every retry keeps 40 MiB", 0, "memory"},
+		{ThreadPile, "every retry starts sixteen threads that never end", 0, "threads"},
+		{DeafDatabase, "SIGTERM is not noticed in DATABASE: its statements go on", 0, "stop; stops_on_signal"},
+		{HalfMigration, "a migration that is cut off leaves the schema marked as dirty, and a dirty one is refused", 9, "then_restart"},
+		{StaleLock, "a failed start leaves the file SMD_LOCK behind, which keeps the next one away", 0, "then_restart"},
+		{VagueFailure, "says that a phase failed, but not which, nor why", 0, "fail_fast {log}"},
 	}
 }
 

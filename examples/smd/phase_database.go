@@ -17,7 +17,11 @@ func (s *service) databaseSteps() []startup.Step {
 	}
 	for _, name := range store.Migrations() {
 		steps = append(steps, startup.Step{Text: "PostgreSQL: migration " + name, Run: func(ctx context.Context) error {
-			ran, err := s.db.Migrate(ctx, name)
+			migrate := s.db.Migrate
+			if s.config.Defects.Has(HalfMigration) { // defect: half-migration
+				migrate = s.halfMigration
+			}
+			ran, err := migrate(ctx, name)
 			if ran {
 				s.log.Printf("Migration %s applied", name)
 			}
@@ -38,6 +42,9 @@ func (s *service) databaseSteps() []startup.Step {
 		if s.config.Defects.Has(HangOnBlackholedPostgres) { // defect: hang-on-blackholed-postgres
 			steps[i].Timeout = -1
 		}
+	}
+	if s.config.Defects.Has(DeafDatabase) { // defect: deaf-database
+		deaf(steps)
 	}
 	if s.config.Defects.Has(ReadyBeforeSchema) { // defect: ready-before-schema
 		steps = slices.Insert(steps, 1, s.claimTooEarly())

@@ -42,6 +42,9 @@ func (s *service) start(ctx context.Context) error {
 			return startup.Wait(ctx, s.config.Delay.of(phase))
 		},
 	}
+	if s.config.Defects.Has(VagueFailure) { // defect: vague-failure
+		sequence.Logf = vaguely(s.log.Printf)
+	}
 	return sequence.Run(ctx)
 }
 
@@ -92,6 +95,9 @@ func (s *service) policy() startup.Policy {
 			}
 		}
 	}
+	if d := s.config.Defects; d.Has(LeakDescriptors) || d.Has(Balloon) || d.Has(ThreadPile) {
+		p.OnRetry = s.hoards()
+	}
 	return p
 }
 
@@ -103,6 +109,11 @@ func (s *service) initSteps() []startup.Step {
 				redacted(s.config.LLMURL), redacted(s.config.ClickHouseURL))
 			if s.config.Defects.Has(LogSecret) { // defect: log-secret
 				s.log.leak("DEBUG DATABASE_URL=" + s.config.DatabaseURL)
+			}
+			if s.config.Defects.Has(StaleLock) { // defect: stale-lock
+				if err := s.lockFile(); err != nil {
+					return err
+				}
 			}
 			return s.config.validate()
 		}},

@@ -64,6 +64,7 @@ type service struct {
 	session  sync.Mutex // defect shared-session: the one session of all requests
 	stuck    sync.Map   // defect stuck-session: the chats that never left, by session
 	visitors visitors
+	hoard    hoard
 }
 
 func newService(config Config, log *logger) (*service, error) {
@@ -109,6 +110,9 @@ func (s *service) run(ctx context.Context) int {
 		code = s.wait(ctx)
 	}
 	s.shutdown(code == exitOK)
+	if code == exitOK {
+		s.unlock()
+	}
 	return code
 }
 

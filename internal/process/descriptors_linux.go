@@ -25,12 +25,12 @@ func (p *Process) Descriptors() (Descriptors, error) {
 			d.add(link)
 		})
 		if err != nil && i == 0 {
-			return Descriptors{}, fmt.Errorf("read the descriptors of process %d: %w", p.pid, err)
+			return Descriptors{}, fmt.Errorf("read the descriptors of process %d: %w", p.pid, p.why(err))
 		}
 	}
 	tcp, err := openSockets(p.pid, inodes)
 	if err != nil {
-		return Descriptors{}, fmt.Errorf("read the descriptors of process %d: %w", p.pid, err)
+		return Descriptors{}, fmt.Errorf("read the descriptors of process %d: %w", p.pid, p.why(err))
 	}
 	for inode, n := range sockets {
 		s, known := tcp[inode]

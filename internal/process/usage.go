@@ -1,6 +1,12 @@
 package process
 
-import "net/netip"
+import (
+	"errors"
+	"net/netip"
+)
+
+// ErrGone is wrapped by the errors of Usage, Sockets and Descriptors when the service has exited, noticed or not.
+var ErrGone = errors.New("it has exited")
 
 // Usage is what a service and its children hold at one moment.
 type Usage struct {

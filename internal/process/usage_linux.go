@@ -28,7 +28,7 @@ func (p *Process) Usage() (Usage, error) {
 	for i, s := range members {
 		if err := u.add(s.pid); err != nil {
 			if i == 0 {
-				return Usage{}, fmt.Errorf("read the usage of process %d: %w", p.pid, err)
+				return Usage{}, fmt.Errorf("read the usage of process %d: %w", p.pid, p.why(err))
 			}
 			continue // it has ended meanwhile
 		}
@@ -55,12 +55,12 @@ func (p *Process) Sockets() ([]Socket, error) {
 			}
 		})
 		if err != nil && i == 0 {
-			return nil, fmt.Errorf("read the sockets of process %d: %w", p.pid, err)
+			return nil, fmt.Errorf("read the sockets of process %d: %w", p.pid, p.why(err))
 		}
 	}
 	found, err := openSockets(p.pid, inodes)
 	if err != nil {
-		return nil, fmt.Errorf("read the sockets of process %d: %w", p.pid, err)
+		return nil, fmt.Errorf("read the sockets of process %d: %w", p.pid, p.why(err))
 	}
 	return slices.Collect(maps.Values(found)), nil
 }
@@ -68,11 +68,14 @@ func (p *Process) Sockets() ([]Socket, error) {
 // members are the main process, first, and its children.
 func (p *Process) members() ([]procStat, error) {
 	if p.exited() {
-		return nil, errors.New("it has exited")
+		return nil, ErrGone
 	}
 	main, err := readStat(p.pid)
 	if err != nil {
-		return nil, err
+		return nil, p.why(err)
+	}
+	if main.gone() {
+		return nil, ErrGone
 	}
 	members := []procStat{main}
 	for _, m := range p.family.learn() {
@@ -81,6 +84,19 @@ func (p *Process) members() ([]procStat, error) {
 		}
 	}
 	return members, nil
+}
+
+// why is ErrGone when a file of /proc could not be read because the main process is no more.
+func (p *Process) why(err error) error {
+	if s, unreadable := readStat(p.pid); unreadable == nil && s.gone() {
+		return ErrGone
+	}
+	p.mu.Lock() // whoever collects it holds this meanwhile
+	defer p.mu.Unlock()
+	if p.reaped {
+		return ErrGone
+	}
+	return err
 }
 
 // samplePeak notes the peak of a service that is about to end.
