@@ -65,7 +65,9 @@ func TestRecordIsTheReport(t *testing.T) {
 	s := refused(Expectation{})
 	events := tl(bitten(), connects(105, "postgres"), connects(150, "postgres"), lift(300, "f1"), begin(310, "cache"), claims(400), holds(410, thread), observed(500),
 		figures(501, "postgres", map[string]float64{"attempts": 2, "refused": 1, "accepted": 1, "open_at_end": 1, "bytes_up": 5, "bytes_down": 6}),
-		timeline.Event{MS: 502, Kind: timeline.Process, Count: map[string]float64{"fds": 12}}, stop(510), exits(560, 0))
+		timeline.Event{MS: 502, Kind: timeline.Process, Count: map[string]float64{"fds": 12}}, stop(510), exits(560, 0),
+		timeline.Event{MS: 505, Kind: timeline.TrafficSummary, Result: "complete", Count: map[string]float64{"requests": 9, "ok": 8, "errors": 1, "errors_timeout": 1, "p95_ms": 41}},
+		timeline.Event{MS: 505, Kind: timeline.TrafficSummary, Name: "chat", Count: map[string]float64{"requests": 4, "ok": 4}})
 	for _, text := range []string{
 		`trial.ready_ms == 400.0 && trial.ended_ms == 500.0 && trial.stop_ms == 50.0 && trial.budget_ms == 30000.0 && !trial.control`,
 		`!has(trial.exit_code) && !has(trial.exited_ms) && !has(trial.signal) && !has(trial.false_ready_ms)`,
@@ -75,9 +77,19 @@ func TestRecordIsTheReport(t *testing.T) {
 		`phases.map(p, p.name) == ["init", "database", "cache"] && phase("database").took_ms == 210.0 && !has(phase("cache").end_ms)`,
 		`faults[0].kind == "refuse" && faults[0].on == "postgres" && faults[0].armed_ms == 100.0 && faults[0].lifted_ms == 300.0`,
 		`proof("a thread is stored").ok && proof("a thread is stored").at_ms == 410.0 && !has(proof("a thread is stored").error)`,
+		`traffic.result == "complete" && traffic.p95_ms == 41.0 && traffic.errors_by_kind == {"timeout": 1} && size(traffic.early) == 0`,
+		`traffic_step("chat").ok == 4 && !has(traffic_step("none").ok) && size(traffic_steps) == 1`,
+		`!has(dependency("postgres").retry_growth)`,
 		`process.fds == 12 && !has(process.threads)`,
 	} {
 		s.Expect = Expectation{Expr: text}
 		assert.Equal(t, Pass, Judge(s, events).Verdict, dump(Judge(s, events)))
 	}
+}
+
+func TestExprSeesRetries(t *testing.T) {
+	s := refused(Expectation{Expr: `dependency("postgres").retry_attempts == 9 && dependency("postgres").retry_growth == "exponential" && dependency("postgres").retry_end == "gave_up" && ` +
+		`size(dependency("postgres").retry_pauses_ms) == 8`})
+	j := Judge(s, tl(exec(0), armed(101, "f1"), bite(110, "f1"), retryRefusals(90, 230, 350, 990, 1450, 3700, 5200, 14100), exits(60000, 3), observed(60001)))
+	assert.Equal(t, Pass, j.Verdict, dump(j))
 }

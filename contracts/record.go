@@ -35,7 +35,10 @@ func (t *trace) record() *expressions.Record {
 			proof.Set("ok", p.OK).Set("at_ms", p.AtMS).Set("error", filled(p.Error)).Set("excused", filled(p.Excused)).Shown(last)
 		}
 	}
-	r.Variable("process").SetAll(o.Process).Shown(t.all(timeline.Process, 0, len(t.ev))...)
+	if measured := t.all(timeline.Process, 0, len(t.ev)); len(measured) > 0 {
+		r.Variable("process").SetAll(o.Process).Shown(measured[len(measured)-1])
+	}
+	t.recordTraffic(r, o.Traffic)
 	return r
 }
 
@@ -55,6 +58,10 @@ func (t *trace) recordTrial(r *expressions.Record, o Outcome) {
 func (t *trace) recordDependency(r *expressions.Record, name string, f DependencyFigures) {
 	d := r.Add("dependency", name).Set("required", t.spec.Dependencies[name].Required).Set("attempts", f.Attempts).Set("refused", f.Refused).
 		Set("accepted", f.Accepted).Set("open_at_end", f.OpenAtEnd).Set("bytes_up", f.BytesUp).Set("bytes_down", f.BytesDown).Set("attempt_ms", f.AttemptMS)
+	if s := f.Retries; s != nil {
+		d.Set("retry_attempts", s.Attempts).Set("retry_lasted_ms", s.LastedMS).Set("retry_pauses_ms", s.PausesMS).Set("retry_growth", s.Growth).
+			Set("retry_jitter", s.Jitter).Set("retry_amplification", s.Amplification).Set("retry_end", s.End)
+	}
 	first, last := -1, -1
 	for i, e := range t.ev {
 		switch {
@@ -70,6 +77,20 @@ func (t *trace) recordDependency(r *expressions.Record, name string, f Dependenc
 	}
 	if first >= 0 {
 		d.Set("first_attempt_ms", t.ms(first)).Set("last_attempt_ms", t.ms(last)).Shown(first, last)
+	}
+}
+
+// recordTraffic adds what the load came to; without one nothing of it has a value.
+func (t *trace) recordTraffic(r *expressions.Record, f *TrafficFigures) {
+	if f == nil {
+		return
+	}
+	r.Variable("traffic").Set("requests", f.Requests).Set("ok", f.OK).Set("errors", f.Errors).Set("errors_by_kind", f.ErrorsByKind).Set("p50_ms", f.P50MS).
+		Set("p95_ms", f.P95MS).Set("p99_ms", f.P99MS).Set("max_ms", f.MaxMS).Set("result", f.Result).Set("early", f.Early).Set("lag_p99_ms", f.LagP99MS).
+		Shown(t.trafficSummary())
+	for _, s := range f.Steps {
+		r.Add("traffic_step", s.Name).Set("requests", s.Requests).Set("ok", s.OK).Set("errors", s.Errors).Set("errors_by_kind", s.ErrorsByKind).
+			Set("p50_ms", s.P50MS).Set("p95_ms", s.P95MS).Set("p99_ms", s.P99MS).Set("max_ms", s.MaxMS).Shown(t.trafficSummary())
 	}
 }
 

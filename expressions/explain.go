@@ -2,6 +2,7 @@ package expressions
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -146,7 +147,7 @@ func (x *explainer) tell(e ast.Expr) {
 		return
 	}
 	x.evidenceOf(e)
-	words := ""
+	var words string
 	switch v := v.(type) {
 	case *types.Err:
 		words = text + ": " + reason(v).Error()
@@ -245,6 +246,13 @@ func format(v ref.Val) string {
 	case *types.Err:
 		return v.Error()
 	}
+	if counts, ok := v.Value().(map[string]int); ok {
+		var parts []string
+		for _, name := range slices.Sorted(maps.Keys(counts)) {
+			parts = append(parts, fmt.Sprintf("%s: %d", name, counts[name]))
+		}
+		return "{" + strings.Join(parts, ", ") + "}"
+	}
 	return fmt.Sprint(v.Value())
 }
 
@@ -268,7 +276,7 @@ func (o *Object) words() string {
 	var parts []string
 	for _, f := range o.kind.Fields {
 		v := o.values[f.Name]
-		if v == nil || f.Name == "name" || f.Type == Times {
+		if v == nil || f.Name == "name" || f.Type == Times || f.Type == Counts {
 			continue
 		}
 		if n, ok := v.(float64); ok {

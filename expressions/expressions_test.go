@@ -34,6 +34,8 @@ func seen() *Record {
 	r := NewRecord()
 	r.Variable("trial").Set("ready_ms", 31204.0).Set("restarts", 0).Set("outcome", "ready").Set("budget_ms", 40000.0).Shown(4)
 	r.Variable("process").SetAll(map[string]float64{"fds": 12, "of another version": 3})
+	var none map[string]int
+	r.Variable("traffic").Set("errors_by_kind", map[string]int{"timeout": 2, "reset": 1}).Set("early", none).Shown(7)
 	r.Add("dependency", "postgres").Set("attempts", 14).Set("attempt_ms", []float64{1, 2.5}).Shown(9)
 	r.Add("phase", "init").Set("begin_ms", 1.0).Set("end_ms", 7.0).Set("took_ms", 6.0).Shown(2, 3)
 	r.Add("phase", "database").Set("begin_ms", 7.0).Shown(3)
@@ -64,6 +66,9 @@ func TestEvaluate(t *testing.T) {
 		{`trial.ready_ms - phase("init").end_ms < 4 ? true : false`, false, `trial.ready_ms = 31204, phase("init").end_ms = 7`, []int{2, 3, 4}},
 		{`dependency("postgres").attempt_ms == [1.0]`, false, `dependency("postgres").attempt_ms = [1, 2.5]`, []int{9}},
 		{`has(phase("cache").begin_ms)`, false, `has(phase("cache").begin_ms) = false`, nil},
+		{`traffic.errors_by_kind.all(k, k == "reset")`, false, `traffic.errors_by_kind.all(k, k == "reset") = false: not for ["timeout"]`, []int{7}},
+		{`traffic.errors_by_kind == {}`, false, `traffic.errors_by_kind = {reset: 1, timeout: 2}`, []int{7}},
+		{`"hang" in traffic.early`, false, `traffic.early = {}`, []int{7}},
 		{`process.fds < 10 && !has(process.cpu_ms)`, false, `process.fds = 12`, nil},
 		{`false && trial.exit_code == 3`, false, ``, nil},
 	} {

@@ -27,6 +27,8 @@ func celType(t Type) *types.Type {
 		return types.BoolType
 	case Times:
 		return types.NewListType(types.DoubleType)
+	case Counts:
+		return types.NewMapType(types.StringType, types.IntType)
 	}
 	return types.DynType
 }

@@ -70,7 +70,7 @@ func newObject(k Kind, name string) *Object {
 	return o
 }
 
-// Set gives a field its value: a float64, int, int64, string, bool or []float64, or a pointer to one of these, of which nil leaves the field
+// Set gives a field its value: a float64, int, int64, string, bool, []float64 or map[string]int, or a pointer to one of these, of which nil leaves the field
 // without a value. A field that the vocabulary lacks is a mistake in the program, and panics.
 func (o *Object) Set(field string, value any) *Object {
 	f, known := o.kind.field(field)
@@ -123,6 +123,11 @@ func plain(value any) (v any, ok bool) {
 		return int64(v), true
 	case []float64:
 		return v, len(v) > 0
+	case map[string]int:
+		if v == nil {
+			v = map[string]int{} // none of any kind
+		}
+		return v, true
 	}
 	return value, value != nil
 }

@@ -10,6 +10,7 @@ const (
 	String Type = "string"
 	Bool   Type = "bool"
 	Times  Type = "list(double)"
+	Counts Type = "map(string, int)"
 )
 
 // Field is something that is known of an object. Absent says why it may have no value; "" when it always has one.
@@ -34,7 +35,7 @@ type Kind struct {
 
 // Vocabulary is all that an expression may speak of, in the order of the documentation.
 func Vocabulary() []Kind {
-	return []Kind{trialKind(), dependencyKind(), phaseKind(), faultKind(), proofKind(), processKind()}
+	return []Kind{trialKind(), dependencyKind(), phaseKind(), faultKind(), proofKind(), processKind(), trafficKind(), trafficStepKind()}
 }
 
 func trialKind() Kind {
@@ -66,7 +67,7 @@ func trialKind() Kind {
 func dependencyKind() Kind {
 	return Kind{
 		Name: "dependency", List: "dependencies", Function: "dependency", Doc: "A dependency as the service used it, until observation ended.",
-		Fields: []Field{
+		Fields: append([]Field{
 			{Name: "name", Type: String, Doc: "Its name in the file.", Example: `dependencies.all(d, d.name == "redis" || d.open_at_end < 10)`},
 			{Name: "required", Type: Bool, Doc: "The service may not be ready without it.", Example: "dependencies.exists(d, d.required)"},
 			{Name: "attempts", Type: Int, Doc: "Connections that the service tried to open, the refused ones too.",
@@ -83,7 +84,7 @@ func dependencyKind() Kind {
 				Absent: "no attempt was seen"},
 			{Name: "last_attempt_ms", Type: Double, Unit: "ms", Doc: "When it last tried.", Example: `dependency("redis").last_attempt_ms < 20000`,
 				Absent: "no attempt was seen"},
-		},
+		}, retryFields()...),
 	}
 }
 
@@ -153,6 +154,10 @@ func processKind() Kind {
 			measured("cpu_ms", "ms", "The CPU time that it used.", "process.cpu_ms < 5000"),
 			measured("fds", "", "Descriptors that were open when observation ended.", "process.fds < 200"),
 			measured("threads", "", "Threads when observation ended.", "process.threads < 50"),
+			measured("children", "", "Child processes when observation ended.", "process.children == 0"),
+			measured("files", "", "Files that were open when observation ended.", "process.files < 100"),
+			measured("sockets_accepted", "", "Connections of its clients that were open when observation ended.", "process.sockets_accepted < 50"),
+			measured("sockets_listening", "", "Sockets on which it listened when observation ended.", "process.sockets_listening == 1"),
 		},
 	}
 }
