@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"time"
 )
 
 // web is what the service says over HTTP: /ready is 503 until it is ready, /state is its phase as JSON.
@@ -20,11 +21,19 @@ type web struct {
 func (s *service) claims() map[string]func([]string) error {
 	return map[string]func([]string) error{
 		"serve":  func([]string) error { return s.serve() },
+		"pause":  func(a []string) error { return pause(a[0]) },
 		"ready":  func(a []string) error { return s.set(strings.Join(a, " "), nil) },
 		"state":  func(a []string) error { return s.set("", &a[0]) },
 		"notify": func(a []string) error { return notify(strings.Join(a, " ")) },
 		"mark":   func(a []string) error { return mark(a[0]) },
 	}
+}
+
+// pause is work that takes its time.
+func pause(text string) error {
+	d, err := time.ParseDuration(text)
+	time.Sleep(d)
+	return err
 }
 
 // serve listens on $PORT.

@@ -1,0 +1,41 @@
+package runner_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/chaos-startup/chaos/contracts"
+	"github.com/chaos-startup/chaos/timeline"
+)
+
+// What the orchestrator asks at another path than service.ready is really asked: a service that is ready late survives if that path answers in
+// time, and one that never answers there does not, however soon it is ready.
+func TestOrchestratorsQuestionsAreAsked(t *testing.T) {
+	for path, c := range map[string]struct {
+		verdict contracts.Verdict
+		answers int
+		says    string
+	}{
+		"/state": {contracts.Pass, 2, "Kubernetes would not have killed it"},
+		"/never": {contracts.Fail, 1, "startupProbe: 3 failures x 1 s"},
+	} {
+		t.Run(path[1:], func(t *testing.T) {
+			t.Parallel()
+			l := newLab(t)
+			trial := only(t, l.run(`
+service:
+  command: '${var.program} pause 100ms + serve + pause 4500ms + ready ok + wait'
+orchestrator: {kubernetes: {startupProbe: {periodSeconds: 1, failureThreshold: 3, httpGet: {path: `+path+`}}}}
+experiments:
+  - {name: survives, expect: survives_orchestrator}
+`), "survives")
+			verdict(t, trial, c.verdict, "survives_orchestrator", c.says)
+			answers := events(trial, timeline.Answer)
+			require.Len(t, answers, c.answers, show(trial))
+			assert.False(t, *answers[0].OK, "nobody listened")
+			assert.NotEmpty(t, answers[0].Error)
+		})
+	}
+}
