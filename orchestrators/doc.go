@@ -148,8 +148,11 @@ func (s Start) readyWords() string {
 	return "it was not ready until " + seconds(s.EndMS)
 }
 
-// seconds writes milliseconds for people: "34.2 s", "5m 10s" beyond three minutes.
+// seconds writes milliseconds for people: "19 ms", "34.2 s", "5m 10s" beyond three minutes.
 func seconds(ms float64) string {
+	if ms < 100 {
+		return fmt.Sprintf("%.0f ms", ms)
+	}
 	if ms < 180_000 {
 		return fmt.Sprintf("%.1f s", ms/1000)
 	}

@@ -195,7 +195,7 @@ func TestAdvice(t *testing.T) {
 			"startupProbe: failureThreshold >= 4 with periodSeconds 5 is needed, and it is 30"},
 		{Orchestrator{Kubernetes: &Kubernetes{LivenessProbe: &Probe{}}}, 34_200, "a startupProbe is needed, with failureThreshold >= 5"},
 		{Orchestrator{Kubernetes: &Kubernetes{}}, 34_200, ""},
-		{Orchestrator{Compose: &Compose{Interval: sec(5)}}, 34_200, "healthcheck needs start_period: 35s, and has 0.0 s"},
+		{Orchestrator{Compose: &Compose{Interval: sec(5)}}, 34_200, "healthcheck needs start_period: 35s, and has 0 ms"},
 		{Orchestrator{Compose: &Compose{StartPeriod: sec(40)}}, 34_200, "healthcheck: it is given 100.0 s, and 34.2 s is needed"},
 		{Orchestrator{Systemd: &Systemd{Type: "notify"}}, 91_000, "the unit needs TimeoutStartSec=91s, and has 90.0 s"},
 		{Orchestrator{Systemd: &Systemd{}}, 91_000, ""},
