@@ -161,7 +161,7 @@ func (m manner) pauseWords() string {
 }
 
 func (s shape) words() string {
-	text := ""
+	var text string
 	switch s.growth {
 	case tooFew:
 		return "too few to tell how they develop"
