@@ -128,7 +128,8 @@ func judgeReplicas(s Spec, events []timeline.Event) Judgment {
 		verdicts = append(verdicts, judgments[r].Verdict)
 	}
 	out := Judgment{Reasons: []Reason{}}
-	if retry := s.Invariants.Retry; retry != nil && retry.Lockstep != nil && !s.Control {
+	_, broken := newTrace(spec, events).brokenHarness()
+	if retry := s.Invariants.Retry; retry != nil && retry.Lockstep != nil && !s.Control && !broken {
 		f := lockstep(spec, all)
 		out.Reasons = append(out.Reasons, f.reasons...)
 		switch f.state {

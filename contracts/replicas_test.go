@@ -56,6 +56,8 @@ func TestLockstep(t *testing.T) {
 		{"too few", spec, retryCrew(one[:3], two[:3], one[:3]), Inconclusive, "retry", "of 2 pauses of 300ms or more that can be compared, 2 are the same"},
 		{"one alone", spec, retryCrew(one, nil, nil), Pass, "retry", "not applicable: fewer than two replicas retried postgres"},
 	})
+	broken := tl(retryCrew(one, two, one), timeline.Event{MS: 75000, Kind: timeline.Interrupted})
+	assert.NotContains(t, fmt.Sprint(Judge(spec, broken).Reasons), "lockstep", "an interrupted trial is not judged")
 	alone := refused(Expectation{GiveUp: &GiveUp{Within: seconds(80)}})
 	alone.Invariants.Retry = &Retry{Lockstep: ref(false)}
 	runCases(t, []judgeCase{{"no replicas", alone, tl(bitten(), exits(5000, 3), observed(5001)), Pass, "retry", "one instance alone is in step with nobody"}})
