@@ -30,6 +30,18 @@ func (l law) at(i int) float64 {
 	return v
 }
 
+// reaches counts the pauses of n that the law keeps from growing further.
+func (l law) reaches(n int) (count int) {
+	free := l
+	free.cap = 0
+	for i := range n {
+		if l.cap > 0 && free.at(i) >= l.cap {
+			count++
+		}
+	}
+	return count
+}
+
 // latenessMS is how late a busy machine may make a pause, now and then.
 const latenessMS = 100
 

@@ -67,7 +67,10 @@ func shapeOf(pauses []float64) shape {
 	}
 	read := pauses[:min(len(pauses), readPauses)]
 	if law, ok := regular(read, exactly); ok {
-		s.growth, s.factor, s.step, s.cap = law.growth, law.factor, law.step, law.cap
+		s.growth, s.factor, s.step = law.growth, law.factor, law.step
+		if law.reaches(len(read)) > 1 {
+			s.cap = law.cap
+		}
 		if law.kept-law.params-law.late >= regularPauses && s.median >= 2*roughly.ms {
 			s.jitter = jitterNo
 		}
@@ -117,7 +120,7 @@ func steeperThanLinear(p []float64) bool {
 	return mean(p[len(p)-k:]) > 2*bound*mean(p[:k])
 }
 
-// spreadAround is the median distance of pauses from a development by exp(slope) a step, as a share.
+// spreadAround is the mean distance of pauses from a development by exp(slope) a step, as a share.
 func spreadAround(p []float64, slope float64) float64 {
 	level := make([]float64, len(p))
 	for i, v := range p {
@@ -128,7 +131,7 @@ func spreadAround(p []float64, slope float64) float64 {
 	for i := range p {
 		off[i] = math.Abs(math.Exp(level[i]-mid) - 1)
 	}
-	return median(off)
+	return mean(off)
 }
 
 // theilSen is the median slope of the logarithms (Theil, 1950; Sen, 1968): a robust estimate of the growth of a step.
