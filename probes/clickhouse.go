@@ -81,7 +81,7 @@ func (p clickHouseProbe) roundTrip(ctx context.Context) (_ Answer, err error) {
 	table, value := "chaos_probe_"+strings.ToLower(rand.Text()), rand.Text()
 	if _, _, err := p.run(ctx, "CREATE TABLE "+table+" (value String) ENGINE = Memory", "a table"); err != nil {
 		if ctx.Err() != nil { // it may be made later
-			p.drop(ctx, table)
+			_ = p.drop(ctx, table) // what failed first is told
 		}
 		return Answer{}, err
 	}
