@@ -16,8 +16,12 @@ func clickHouseKind() Kind {
 		Doc: "Talks to ClickHouse over HTTP. With query it compares the first column of the first row; without, it is a round trip: a table of its own " +
 			"(chaos_probe_..., engine Memory) is created, takes a row, gives it back and is dropped, also when the attempt is cut off.",
 		Example: "clickhouse: {url: http://127.0.0.1:8123, database: stats, user: default, password: secret}",
-		used:    func(s Spec) bool { return s.ClickHouse != nil },
-		build:   func(s Spec, _ Env) (attempt, error) { return s.ClickHouse.build() },
+		Also: []string{
+			"http: {method: POST, url: 'http://127.0.0.1:8080/orders', status: 201}    # the order is counted, sooner or later\ncapture: {order: $.id}\n" +
+				"then:\n  clickhouse: {url: 'http://127.0.0.1:8123', query: \"select count() from orders where id = '${captured.order}'\", expect: 1}\n  within: 10s",
+		},
+		used:  func(s Spec) bool { return s.ClickHouse != nil },
+		build: func(s Spec, _ Env) (attempt, error) { return s.ClickHouse.build() },
 	}
 }
 

@@ -25,7 +25,9 @@ redirect and obeys no proxy variable; what it reads is bounded; passwords are no
 | ` + "`failure_threshold`" + ` | attempts that must fail in a row before it failed; without meaning beside within | 1 |
 
 Two variables are filled in anew by every attempt: ` + "`${unique}`" + ` is a value that no other attempt has, the same in a whole chain, and
-` + "`${captured.NAME}`" + ` is what an earlier probe of the chain captured. So a chain follows what it did itself. Probes talk to the dependencies
+` + "`${captured.NAME}`" + ` is what an earlier probe of the chain captured. So a chain follows what it did itself. Values are
+put in as they are: quote where the place needs it. A proof with ` + "`from: start`" + ` sends its websocket message while the service starts, as often as it is
+turned away; whoever takes it must answer it once the service claims to be ready. Probes talk to the dependencies
 themselves: ` + "`${postgres}`" + ` is the proxy for the service and the real address here, so a fault is not in the way of the proof.
 
 ` + "```yaml" + `
@@ -45,7 +47,10 @@ func Markdown() string {
 	var b strings.Builder
 	b.WriteString(docsHead)
 	for _, k := range Builtin() {
-		fmt.Fprintf(&b, "## %s\n\n%s\n\n```yaml\n%s\n```\n\n", k.Name, k.Doc, k.Example)
+		fmt.Fprintf(&b, "## %s\n\n%s\n\n", k.Name, k.Doc)
+		for _, example := range append([]string{k.Example}, k.Also...) {
+			fmt.Fprintf(&b, "```yaml\n%s\n```\n\n", example)
+		}
 	}
 	return strings.TrimSuffix(b.String(), "\n")
 }

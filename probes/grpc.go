@@ -20,6 +20,7 @@ func grpcKind() Kind {
 		Name:    "grpc",
 		Doc:     "Asks grpc.health.v1.Health/Check for a service, by default for the server itself, and requires SERVING.",
 		Example: "grpc: {address: 127.0.0.1:9090, service: chat.v1.Chat}",
+		Also:    []string{"grpc: {address: 'localhost:9443', tls: true}\nca: testdata/ca.pem"},
 		used:    func(s Spec) bool { return s.GRPC != nil },
 		build:   func(s Spec, _ Env) (attempt, error) { return s.GRPC.build() },
 	}

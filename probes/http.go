@@ -23,6 +23,14 @@ func httpKind() Kind {
 			"be refused with 429 then. Redirects are not followed; at most 1 MiB of the body is read.",
 		Example: "http:\n  method: POST\n  url: http://127.0.0.1:8080/threads\n  headers: {Content-Type: application/json}\n" +
 			"  body: '{\"title\":\"hello\"}'\n  status: 201\n  json: $.thread.messages[0].role\n  equals: user",
+		Also: []string{
+			"http:                                  # browsers of one origin may send it, others may not\n  url: http://127.0.0.1:8080/threads\n" +
+				"  method: POST\n  headers: {Authorization: Bearer x, Content-Type: application/json}\n  cors: https://app.example.com\n" +
+				"  cors_methods: [PUT, DELETE]\n  cors_credentials: true\n  cors_refused: https://evil.example",
+			"http:                                  # 20 requests of a client are served, and one of the next five is refused\n" +
+				"  url: http://127.0.0.1:8080/search\n  headers: {X-Client: 'probe-${unique}'}\n  rate_limit: {allowed: 20, extra: 5, retry_after: true}",
+			"http: {url: 'http://127.0.0.1:8080/report', status: 200}    # five users at once\nparallel: 5",
+		},
 		used:  func(s Spec) bool { return s.HTTP != nil },
 		build: func(s Spec, _ Env) (attempt, error) { return s.HTTP.build() },
 	}

@@ -24,6 +24,12 @@ func jwtKind() Kind {
 			"Each of valid, tampered, expired, unsigned, missing may have a url, status and token of its own, or skip: true.",
 		Example: "jwt:\n  url: http://127.0.0.1:8080/me\n  secret: ${env.JWT_SECRET}\n  claims: {sub: ada, iss: https://login.example}\n" +
 			"  refused: 401\n  expired: {url: 'http://127.0.0.1:8080/refresh', status: 403}",
+		Also: []string{
+			"jwt: {url: 'http://127.0.0.1:8080/me', algorithm: RS256, key_file: testdata/jwt.pem, kid: key-1, missing: {skip: true}}",
+			"http: {method: POST, url: 'http://127.0.0.1:9000/token', body: '{\"user\":\"ada\"}'}     # tokens that an auth service signs\n" +
+				"capture: {token: $.token}\nthen:\n  http: {method: POST, url: 'http://127.0.0.1:9000/token', body: '{\"user\":\"ada\",\"expired\":true}'}\n" +
+				"  capture: {old_token: $.token}\n  then:\n    jwt: {url: 'http://127.0.0.1:8080/me', token: '${captured.token}', expired: {token: '${captured.old_token}'}}",
+		},
 		used:  func(s Spec) bool { return s.JWT != nil },
 		build: func(s Spec, e Env) (attempt, error) { return s.JWT.build(e) },
 	}

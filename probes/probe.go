@@ -37,9 +37,10 @@ type Env struct {
 // filled in as far as something came, also with an error. A Probe may be called by several goroutines at a time.
 type Probe func(ctx context.Context) (Answer, error)
 
-// Kind is one kind of probe: its name in the language, what it does, and an example in YAML (the fields of Spec).
+// Kind is one kind of probe: its name in the language, what it does, and an example in YAML (the fields of Spec); Also are further ones.
 type Kind struct {
 	Name, Doc, Example string
+	Also               []string
 
 	used  func(s Spec) bool
 	build func(s Spec, e Env) (attempt, error)

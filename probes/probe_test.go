@@ -93,10 +93,13 @@ func TestBuiltinExamplesAreProbesOfTheirKind(t *testing.T) {
 			name, err := s.Kind()
 			require.NoError(t, err)
 			assert.Equal(t, k.Name, name)
-			_, err = New(s, env)
-			require.NoError(t, err)
 			assert.True(t, strings.HasSuffix(k.Doc, "."), "the documentation is made of sentences")
-			assert.Contains(t, Markdown(), k.Example)
+			for _, example := range append([]string{k.Example}, k.Also...) {
+				_, err = New(decode(t, example), env)
+				require.NoError(t, err)
+				assert.Contains(t, example, k.Name+":")
+				assert.Contains(t, Markdown(), example)
+			}
 		})
 	}
 }

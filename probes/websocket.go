@@ -23,6 +23,11 @@ func webSocketKind() Kind {
 			"all must hold once more on a new one, so many times. After a message of fail_on the rest is not waited for. With status the upgrade must be refused instead.",
 		Example: "websocket:\n  url: ws://127.0.0.1:8080/ws\n  send: '{\"type\":\"user_message\",\"text\":\"hi\"}'\n" +
 			"  expect: [agent_started, agent_thinking, '/\"tool\": ?\"search\"/', agent_completed]\n  within: 5s",
+		Also: []string{
+			"websocket:                             # the session goes on after the connection broke\n  url: ws://127.0.0.1:8080/ws?session=${unique}\n" +
+				"  send: '{\"type\":\"ping\"}'\n  expect: [pong]\n  fail_on: [error]\n  reconnect: 1",
+			"websocket: {url: 'ws://127.0.0.1:8080/ws', status: 401}     # nobody gets in without a token",
+		},
 		used:  func(s Spec) bool { return s.WebSocket != nil },
 		build: func(s Spec, _ Env) (attempt, error) { return s.WebSocket.build() },
 	}
