@@ -110,13 +110,17 @@ func (p metricsProbe) ask(ctx context.Context) (Answer, error) {
 }
 
 // readMetrics returns every sample of a page.
-func readMetrics(page []byte) (model.Vector, error) {
+func readMetrics(page []byte) (all model.Vector, err error) {
+	defer func() { // the parser panics on some pages that are none, such as {} in a line
+		if recover() != nil {
+			all, err = nil, errors.New("text format parsing error")
+		}
+	}()
 	parser := expfmt.TextParser{}
 	families, err := parser.TextToMetricFamilies(bytes.NewReader(page))
 	if err != nil {
 		return nil, err
 	}
-	var all model.Vector
 	for _, name := range slices.Sorted(maps.Keys(families)) {
 		samples, err := expfmt.ExtractSamples(&expfmt.DecodeOptions{}, families[name])
 		if err != nil {

@@ -88,6 +88,7 @@ func TestMetricsOfABadPage(t *testing.T) {
 		"a broken line": {"up 1\nother{x=1} 2\n", "text format parsing error in line 2"},
 		"types twice":   {"# TYPE up gauge\nup 1\n# TYPE up counter\n", "second TYPE line"},
 		"no end":        {"up 1", "unexpected end of input"},
+		"braces":        {"{}\n", "got one that Prometheus cannot read"},
 		"json":          {`{"up": 1}`, "got one that Prometheus cannot read"},
 		"huge":          {strings.Repeat("# a comment that nobody reads\n", 160_000) + "up 1\n", "got more than 4 MiB"},
 	} {
