@@ -85,12 +85,18 @@ func (t *trace) recordTraffic(r *expressions.Record, f *TrafficFigures) {
 	if f == nil {
 		return
 	}
-	r.Variable("traffic").Set("requests", f.Requests).Set("ok", f.OK).Set("errors", f.Errors).Set("errors_by_kind", f.ErrorsByKind).Set("p50_ms", f.P50MS).
-		Set("p95_ms", f.P95MS).Set("p99_ms", f.P99MS).Set("max_ms", f.MaxMS).Set("result", f.Result).Set("early", f.Early).Set("lag_p99_ms", f.LagP99MS).
+	known := func(ms float64) *float64 { // a generator that was late itself says nothing about times
+		if ms == 0 || t.spec.Traffic != nil && t.lagged(f) {
+			return nil
+		}
+		return &ms
+	}
+	r.Variable("traffic").Set("requests", f.Requests).Set("ok", f.OK).Set("errors", f.Errors).Set("errors_by_kind", f.ErrorsByKind).Set("p50_ms", known(f.P50MS)).
+		Set("p95_ms", known(f.P95MS)).Set("p99_ms", known(f.P99MS)).Set("max_ms", known(f.MaxMS)).Set("result", f.Result).Set("early", f.Early).Set("lag_p99_ms", f.LagP99MS).
 		Shown(t.trafficSummary())
 	for _, s := range f.Steps {
 		r.Add("traffic_step", s.Name).Set("requests", s.Requests).Set("ok", s.OK).Set("errors", s.Errors).Set("errors_by_kind", s.ErrorsByKind).
-			Set("p50_ms", s.P50MS).Set("p95_ms", s.P95MS).Set("p99_ms", s.P99MS).Set("max_ms", s.MaxMS).Shown(t.trafficSummary())
+			Set("p50_ms", known(s.P50MS)).Set("p95_ms", known(s.P95MS)).Set("p99_ms", known(s.P99MS)).Set("max_ms", known(s.MaxMS)).Shown(t.trafficSummary())
 	}
 }
 

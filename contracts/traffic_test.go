@@ -162,3 +162,16 @@ func TestAnUndecidedLoadSpoilsNothing(t *testing.T) {
 	never := Judge(spec, tl(exec(0), exits(100, 1), observed(101)))
 	assert.True(t, never.Spoils())
 }
+
+func TestTrafficInExpressions(t *testing.T) {
+	spec := loaded(nil)
+	spec.Expect = Expectation{Expr: "traffic.p95_ms < 150 && traffic.errors == 0"}
+	count := map[string]float64{"requests": 50, "ok": 50, "p95_ms": 200, "lag_p99_ms": 2}
+	assert.Contains(t, reasonOf(t, judgeLoad(spec, count), "expr").Text, "200")
+	assert.Equal(t, Fail, judgeLoad(spec, count).Verdict)
+	count["lag_p99_ms"] = 60
+	assert.Equal(t, Undecided, reasonOf(t, judgeLoad(spec, count), "expr").State, "a generator that was late decides nothing about time")
+	none := plain(Invariants{})
+	none.Expect = Expectation{Expr: "traffic.requests > 0"}
+	assert.Equal(t, Inconclusive, Judge(none, tl(up(), observed(400))).Verdict)
+}

@@ -22,13 +22,17 @@ func retryFields() []Field {
 // loadFields are what a load, or a step of it, came to.
 func loadFields(example, absent string) []Field {
 	of := func(name string, t Type, unit, doc, condition string) Field {
+		absent := absent
+		if unit == "ms" {
+			absent += ", or nothing was answered as it should be, or chaos itself was late"
+		}
 		return Field{Name: name, Type: t, Unit: unit, Doc: doc, Example: example + "." + name + condition, Absent: absent}
 	}
 	return []Field{
 		of("requests", Int, "", "Requests after the claim.", " > 100"),
 		of("ok", Int, "", "Those that were answered as they should be.", " > 100"),
 		of("errors", Int, "", "Those that were not.", " == 0"),
-		of("errors_by_kind", Counts, "", "Errors by their kind.", ".all(kind, kind == 'timeout')"),
+		of("errors_by_kind", Counts, "", "Errors by their kind.", ".all(kind, kind == 'hang')"),
 		of("p50_ms", Double, "ms", "Half of them were answered within this.", " < 50"),
 		of("p95_ms", Double, "ms", "95 % of them were.", " < 300"),
 		of("p99_ms", Double, "ms", "99 % of them were.", " < 800"),
