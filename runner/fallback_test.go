@@ -62,6 +62,15 @@ experiments:
     service: {command: '${var.program} open a ${echo} + must + ready ok + wait'}
     inject: [{on: echo, from: start, fault: refuse}]
     expect: fail_fast
+  - name: its manners are not seen
+    service: {command: '${var.program} open a ${echo} + open a ${echo} + open a ${echo} + open a ${echo} + must + ready ok + wait'}
+    inject: [{on: echo, from: start, fault: refuse}]
+    expect: fail_fast
+    invariants: [{retry: {backoff: exponential}}]
+  - name: replicas
+    service: {replicas: 2, command: '${var.program} open a ${echo} + ask a ${replica} + ready ok + wait'}
+    inject: [{on: echo, from: start, fault: {latency: 1ms}}]
+    expect: tolerate
   - name: around the proxy
     service: {command: '${var.program} open a ${var.echo} + must + ready ok + wait'}
     inject: [{on: echo, from: start, fault: refuse}]
@@ -78,6 +87,10 @@ experiments:
 	refused := only(t, r, "refused")
 	assert.Equal(t, "ECONNREFUSED", told(t, refused, "open a"))
 	assert.NotEqual(t, contracts.Fail, refused.Verdict, "that nobody was seen to connect is not held against the service")
+	unseen := only(t, r, "its manners are not seen")
+	assert.Equal(t, contracts.Inconclusive, unseen.Verdict, show(unseen))
+	assert.Contains(t, show(unseen), "attempts on echo that are refused by the kernel can't be seen")
+	verdict(t, only(t, r, "replicas"), contracts.Pass, "tolerate")
 	for _, trial := range r.Trials {
 		for _, f := range trial.Dependencies {
 			assert.Nil(t, f.Attempts, "they were not counted")

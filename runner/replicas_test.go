@@ -13,6 +13,7 @@ import (
 
 // Replicas run side by side against one proxy; what each says, tries and claims is its own.
 func TestReplicasSideBySide(t *testing.T) {
+	needsInterceptor(t)
 	l := newLab(t)
 	r := l.run(`
 service:
@@ -54,6 +55,7 @@ experiments:
 
 // A fault during a phase is on until the last replica has left the phase.
 func TestFaultLastsForTheLastReplica(t *testing.T) {
+	needsInterceptor(t)
 	l := newLab(t)
 	left := make(chan struct{}, 4) // the control rings too
 	l.rung = func(text string) {
@@ -88,6 +90,7 @@ experiments:
 
 // One replica that fails is one too many, and is named.
 func TestWorstReplicaCounts(t *testing.T) {
+	needsInterceptor(t)
 	l := newLab(t)
 	r := l.run(`
 service:
