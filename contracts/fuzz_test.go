@@ -14,14 +14,15 @@ var allKinds = []timeline.Kind{
 	timeline.FaultLifted, timeline.FaultSummary, timeline.Connect, timeline.Undeclared, timeline.Escape, timeline.Accept, timeline.Close,
 	timeline.UpstreamError, timeline.Notify, timeline.Mark, timeline.ReadyClaim, timeline.ReadyLost, timeline.Proof, timeline.Budget,
 	timeline.Stop, timeline.Kill, timeline.Survivor, timeline.Exit, timeline.Restart, timeline.Dependency, timeline.Process,
-	timeline.MissingEvidence, timeline.Harness, timeline.Interrupted, timeline.Answer, timeline.End, "from.the.future",
+	timeline.MissingEvidence, timeline.Harness, timeline.Interrupted, timeline.Answer, timeline.End, timeline.Again, timeline.Control, "from.the.future",
 }
 
 // everySpec has each contract and every invariant once.
 func everySpec() []Spec {
 	all := Invariants{NoFalseReady: true, PhaseOrder: true, PhaseBudgets: true, StartupBudget: true, StopsOnSignal: &StopsOnSignal{},
 		LogNever: []string{"never", "("}, Retry: &Retry{MaxAttempts: 2, MaxRate: 2, Backoff: BackoffExponential, Jitter: true, MaxParallel: 1, MaxAmplification: 1, GiveUpWithin: seconds(0.02),
-			Lockstep: ref(false)}, NoLeakedConnections: &LeakedConnections{Max: 1}}
+			Lockstep: ref(false)}, NoLeakedConnections: &LeakedConnections{Max: 1}, NoLeakedFDs: &LeakedFDs{Growth: 1}, Memory: &Memory{Max: 90, Growth: 10}, Threads: &Threads{Max: 90, Growth: 10},
+		NoOrphans: true, NoSecretsInLogs: true}
 	spoken := all
 	spoken.Survives = true
 	spoken.Expr = []Expr{{Expr: "trial.ready_ms < 5"}, {Expr: "phases.all(p, p.took_ms < 5) && faults.all(f, has(f.armed_ms))"}, {Expr: "nonsense"}}
@@ -43,7 +44,9 @@ func everySpec() []Spec {
 	}
 	pair := refused(Expectation{FailFast: &FailFast{}})
 	pair.Replicas, pair.Invariants = 2, all
-	return append(specs, pair)
+	asked := optional(Expectation{Stop: &Stop{Log: "never"}})
+	asked.Stop, asked.ThenRestart, asked.Invariants = &AskStop{Text: "SIGTERM at phase database", Phase: "database"}, &ThenRestart{Within: seconds(0.02)}, all
+	return append(specs, pair, asked)
 }
 
 // decode makes events of bytes: five for each.
@@ -61,12 +64,16 @@ func decode(data []byte) []timeline.Event {
 		ev.Phase = pick([]string{"init", "database", "cache", "other", ""}, d)
 		ev.Name = pick([]string{thread, "an event is stored", "unknown"}, e)
 		ev.Text = pick([]string{"never", "hello", ""}, c)
-		ev.Source = pick([]string{"log", "end"}, c)
+		ev.Source = pick([]string{"log", "end", "experiment", "ready", "process", "secrets"}, c)
+		if c%5 == 0 {
+			ev.Secret = []string{"PASSWORD"}
+		}
 		ev.Claimed, ev.Degraded = c&1 == 1, c&2 == 2
 		if d%3 != 0 {
 			ev.OK, ev.Code = ref(d%3 == 1), ref(int(c)%4)
 		}
-		ev.Count = map[string]float64{"took_ms": float64(e), "attempts": float64(int(d) - 9), "open_at_end": float64(c), "connections_hit": 1e300}
+		ev.Count = map[string]float64{"took_ms": float64(e), "attempts": float64(int(d) - 9), "open_at_end": float64(c), "connections_hit": 1e300,
+			"fds": float64(c), "threads": float64(d), "rss_bytes": float64(e), "max_rss_bytes": float64(d) - 9, "sockets_to.redis": float64(e), "close_wait.redis": float64(d)}
 		events = append(events, ev)
 	}
 	return events

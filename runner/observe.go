@@ -173,7 +173,7 @@ func (t *trial) settled() bool {
 func (t *trial) launch(incarnation int) error {
 	t.recorder.Add(timeline.Event{Kind: timeline.Exec, Text: t.mask(strings.Join(t.service.Command, " ")), Incarnation: incarnation})
 	t.gate.Do(func() {
-		t.gone, t.process, t.askEarly = false, nil, false
+		t.gone, t.process = false, nil
 		t.keeper.begin(len(t.recorder.Events()))
 	})
 	select {
@@ -230,6 +230,7 @@ func (t *trial) exited(incarnation, restarts int) (time.Duration, bool) {
 	t.gate.Do(func() {
 		t.apply(t.tracker.Exit())
 		t.recordExit(e, incarnation)
+		t.askEarly = false
 		t.tracker.Reset()
 		t.left()
 	})
