@@ -127,7 +127,7 @@ dependencies:
   {{.Name}}:
     protocol: {{.Protocol}}
 {{- if .Server}}
-    server: {{.Server}}                       # a throwaway one of each run; or one that exists: upstream: host:port
+    server: {{printf "%-34s" .Server}} # a throwaway one of each run; or one that exists: upstream: host:port
 {{- else}}
     upstream: {{.Upstream}}
 {{- end}}

@@ -7,8 +7,11 @@ import (
 	"github.com/chaos-startup/chaos/contracts"
 )
 
-// maxCovers is the widest that the column gets which tells what covers an item.
-const maxCovers = 80
+const (
+	maxItem   = 72 // the widest that the column of names gets
+	maxCovers = 72 // and the one which tells what covers an item
+	maxBare   = 3  // items that nothing covers, before they are only counted
+)
 
 // checklist shows the list where the gate is enforced, and else one line of it.
 func (p *printer) checklist(r *Report) {
@@ -22,11 +25,17 @@ func (p *printer) checklist(r *Report) {
 	}
 	p.line("")
 	p.items(r.Checklist)
+	var bare []Item
 	for _, item := range r.Checklist {
-		if item.Required && item.Verdict != contracts.Pass {
+		switch {
+		case !item.Required || item.Verdict == contracts.Pass:
+		case len(item.CoveredBy) == 0:
+			bare = append(bare, item)
+		default:
 			p.item(item)
 		}
 	}
+	p.bare(bare)
 	if g.Open {
 		p.line("%s: %s", p.style.verdict(contracts.Pass, "gate: open"), g.words())
 		return
@@ -73,7 +82,7 @@ func plural(n int, one, many string) string {
 func (p *printer) items(list []Item) {
 	name, verdict := len("checklist"), len("verdict")
 	for _, item := range list {
-		name = max(name, len([]rune(cut(oneLine(item.Name), maxName))))
+		name = max(name, len([]rune(cut(oneLine(item.Name), maxItem))))
 		verdict = max(verdict, len(word(item.Verdict)))
 	}
 	pad := func(text string, width int) string {
@@ -85,7 +94,7 @@ func (p *printer) items(list []Item) {
 		if !item.Required && colour != contracts.Pass {
 			colour = contracts.Inconclusive
 		}
-		p.line("%s  %s  %s", pad(cut(oneLine(item.Name), maxName), name), p.style.verdict(colour, pad(word(item.Verdict), verdict)), item.covers())
+		p.line("%s  %s  %s", pad(cut(oneLine(item.Name), maxItem), name), p.style.verdict(colour, pad(word(item.Verdict), verdict)), item.covers())
 	}
 	p.line("")
 }
@@ -121,6 +130,19 @@ func (p *printer) item(item Item) {
 	if item.Reason != "" {
 		p.line("  %-8s%s", "listed", oneLine(item.Reason))
 	}
+	p.line("")
+}
+
+// bare tells of the items that nothing covers. The table has them all already.
+func (p *printer) bare(items []Item) {
+	if len(items) <= maxBare {
+		for _, item := range items {
+			p.item(item)
+		}
+		return
+	}
+	p.line("%s  %s", p.style.verdict(NotCovered, word(NotCovered)), p.style.paint(bold, count(len(items), "item")+" that nothing covers, told above"))
+	p.line("  %-8sname under covered_by what shows each, say required: false, or take out what the service does not have", "do")
 	p.line("")
 }
 

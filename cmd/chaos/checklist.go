@@ -19,12 +19,22 @@ func gateable(plan *experiments.Plan, shard string) error {
 	return nil
 }
 
+// foretold is how many items that are not covered are named before a run.
+const foretold = 3
+
 // foretell says before a run that the gate will block, whatever the trials show.
 func foretell(d deps, plan *experiments.Plan) {
+	missing := 0
 	for _, c := range plan.Coverage() {
-		if c.Required && !c.Covered() {
+		if !c.Required || c.Covered() {
+			continue
+		}
+		if missing++; missing <= foretold {
 			fmt.Fprintf(d.stderr, "gate: this run will block: %q is not covered: %s\n", plain(c.Name), coverWords(c))
 		}
+	}
+	if missing > foretold {
+		fmt.Fprintf(d.stderr, "gate: and %d more are not covered: `%s plan` shows what covers each\n", missing-foretold, d.program)
 	}
 }
 
