@@ -2,6 +2,7 @@ package reports
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/chaos-startup/chaos/contracts"
@@ -18,6 +19,9 @@ func (p *printer) checklist(r *Report) {
 	g := r.Gate
 	switch {
 	case g == nil:
+		return
+	case !g.Enforced && partial(r.Checklist):
+		p.line("checklist: this run was a part of the file: run all of it with --gate")
 		return
 	case !g.Enforced:
 		p.line("checklist: %s (--gate shows the list, and blocks on it)", g.words())
@@ -41,6 +45,13 @@ func (p *printer) checklist(r *Report) {
 		return
 	}
 	p.line("%s: %s", p.style.verdict(contracts.Fail, "gate: BLOCKED"), g.words())
+}
+
+// partial reports whether trials that the list needs are not in the report.
+func partial(list []Item) bool {
+	return slices.ContainsFunc(list, func(item Item) bool {
+		return slices.ContainsFunc(item.CoveredBy, func(c Cover) bool { return c.Ran < c.Trials })
+	})
 }
 
 // words counts: "1 of 3 required items passes: 1 fails, 1 is not covered; 2 more are not required".
