@@ -82,6 +82,8 @@ func lookPath(name, path string) (string, error) {
 func executable(path string) error {
 	st, err := os.Stat(path)
 	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("there is no file %s (%w); build it, or correct its path", path, fs.ErrNotExist)
 	case err != nil:
 		return err
 	case st.IsDir():
