@@ -65,13 +65,20 @@ func (t *trace) survivesInvariant() finding {
 	return merge(all...)
 }
 
-// Starts are the starts of a trial as orchestrators see them, one for each incarnation.
+// Starts are the starts of a trial as orchestrators see them, one for each incarnation of each replica.
 func Starts(spec Spec, events []timeline.Event) []orchestrators.Start {
-	t := newTrace(spec, events)
+	all := [][]timeline.Event{events}
+	if spec.Replicas > 1 {
+		all = views(spec, events)
+	}
 	var out []orchestrators.Start
-	for _, r := range t.runs {
-		if r.started {
-			out = append(out, t.startOf(r))
+	for _, view := range all {
+		first, _ := starts(view)
+		t := newTrace(spec, first)
+		for _, r := range t.runs {
+			if r.started {
+				out = append(out, t.startOf(r))
+			}
 		}
 	}
 	return out

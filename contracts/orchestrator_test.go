@@ -54,3 +54,14 @@ func TestSurvivesOrchestrator(t *testing.T) {
 	exited := Judge(transient, tl(bitten(), exits(200, 3), observed(201)))
 	assert.Contains(t, exited.Reasons[0].Next, "RestartSec")
 }
+
+// Every replica starts for itself, and the start that then_restart asks for is not one of those that the fault was about.
+func TestStartsOfReplicas(t *testing.T) {
+	s := replicated(2, nil)
+	all := Starts(s, tl(of(1, exec(0), claims(1000)), of(2, exec(500), claims(4500)), observed(5000)))
+	assert.Len(t, all, 2)
+	assert.InDelta(t, 1000, all[0].Ready[0].From, 1e-9)
+	assert.InDelta(t, 4000, all[1].Ready[0].From, 1e-9)
+	again := Starts(plain(Invariants{}), tl(exec(0), exits(100, 3), observed(101), timeline.Event{MS: 102, Kind: timeline.Again}, exec(103), claims(9000), observed(9100)))
+	assert.Len(t, again, 1)
+}

@@ -77,7 +77,7 @@ func (t *trial) followAnswer(ctx context.Context, q question) {
 		if yes := err == nil; !asked || yes != before {
 			e := timeline.Event{Kind: timeline.Answer, Name: q.name, OK: &yes}
 			if err != nil {
-				e.Error = t.suite.mask(err.Error())
+				e.Error = t.mask(err.Error())
 			}
 			t.recorder.Add(e)
 			asked, before = true, yes
