@@ -14,15 +14,15 @@ import (
 
 const (
 	// stepPauseMS is from how long on pauses are compared: shorter ones are alike by measurement.
-	stepPauseMS = 300
+	stepPauseMS = 400
 	// stepByChance is how probable it is that two pauses with a jitter of a tenth either way are the same within stepPrecision.
-	stepByChance = 0.3
+	stepByChance = 0.36
 	// stepEvidence is how improbable the agreement must be for replicas whose jitter is their own.
 	stepEvidence = 0.001
 )
 
 // stepPrecision is within which two pauses are the same, and how many times that they must be apart to be different.
-var stepPrecision = precision{10, 0.03}
+var stepPrecision = precision{15, 0.04}
 
 const stepApart = 2.0
 
@@ -66,7 +66,7 @@ func inStep(traces []*trace, rule, dep string, all []manner) finding {
 	switch {
 	case c.retried < 2:
 		return t.notes(rule, "not applicable: fewer than two replicas retried %s", dep)
-	case c.same >= (c.compared*4+4)/5 && c.compared > 0 && atLeastByChance(c.same, c.compared) <= stepEvidence:
+	case c.same*3 >= c.compared*2 && c.compared > 0 && atLeastByChance(c.same, c.compared) <= stepEvidence:
 		var at []int
 		for r, m := range all {
 			for _, a := range m.tries[:min(len(m.tries), 3)] {
