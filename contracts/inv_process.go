@@ -194,11 +194,11 @@ func (t *trace) notLookedAt(rule, what string) finding {
 	case at >= 0:
 		return t.undecided(rule, "run it on Linux, as a user who may read /proc of the service", []int{at}, "its %s could not be read: %s", what, quote(t.ev[at].Text))
 	case t.lastRun().exit >= 0:
-		return t.notes(rule, "not checked: it was gone before its %s were looked at", what)
+		return t.notes(rule, "not checked: it was gone before anybody looked at its %s", what)
 	case t.asked() >= 0:
-		return t.notes(rule, "not checked: it was asked to stop before its %s were looked at", what)
+		return t.notes(rule, "not checked: it was asked to stop before anybody looked at its %s", what)
 	}
-	return t.undecided(rule, "run it again", nil, "its %s were not looked at", what)
+	return t.undecided(rule, "run it again", nil, "nobody looked at its %s", what)
 }
 
 // partlyLookedAt keeps a rule open when some of the figures could not be read: more may have been there.

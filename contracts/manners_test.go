@@ -50,7 +50,7 @@ func TestNoLeakedFDs(t *testing.T) {
 		{"a control is better", spec, tl(control(leak), survived(), holdsOf(450, "ready", base), observed(500), holdsOf(501, "end", leak)), Pass, "recover", ""},
 		{"it was gone", dies, tl(control(base), bitten(), exits(200, 3), observed(201)), Pass, "no_leaked_fds", "it was gone before"},
 		{"nobody may read them", spec, tl(control(base), survived(), unreadable(450), observed(500)), Inconclusive, "no_leaked_fds", "could not be read: permission denied"},
-		{"nobody looked", spec, tl(control(base), survived(), observed(500)), Inconclusive, "no_leaked_fds", "not looked at"},
+		{"nobody looked", spec, tl(control(base), survived(), observed(500)), Inconclusive, "no_leaked_fds", "nobody looked at its descriptors"},
 		{"nothing to compare with", spec, tl(survived(), observed(500), holdsOf(501, "end", leak)), Inconclusive, "no_leaked_fds", "can't be compared"},
 	})
 }

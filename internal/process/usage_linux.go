@@ -91,6 +91,9 @@ func (p *Process) why(err error) error {
 	if s, unreadable := readStat(p.pid); unreadable == nil && s.gone() {
 		return ErrGone
 	}
+	if rss, high, unreadable := memory(p.pid); unreadable == nil && rss == 0 && high == 0 {
+		return ErrGone // it is on its way out, and has given its memory back already
+	}
 	p.mu.Lock() // whoever collects it holds this meanwhile
 	defer p.mu.Unlock()
 	if p.reaped {
@@ -111,6 +114,9 @@ func (u *Usage) add(pid int) error {
 	rss, high, err := memory(pid)
 	if err != nil {
 		return err
+	}
+	if rss == 0 && high == 0 {
+		return ErrGone
 	}
 	fds, err := numericNames("/proc/" + strconv.Itoa(pid) + "/fd")
 	if err != nil {

@@ -38,7 +38,7 @@ func Exponential(base, limit time.Duration) func(int) time.Duration {
 				break
 			}
 		}
-		return time.Duration(float64(d) * (2+2*rand.Float64()) / 3) // #nosec G404 -- jitter, not a secret
+		return time.Duration(float64(d) * (2 + 2*rand.Float64()) / 3) // #nosec G404 -- jitter, not a secret
 	}
 }
 
