@@ -12,7 +12,7 @@ import (
 var allKinds = []timeline.Kind{
 	timeline.Exec, timeline.Log, timeline.LogDropped, timeline.PhaseBegin, timeline.PhaseEnd, timeline.FaultArmed, timeline.FaultBite,
 	timeline.FaultLifted, timeline.FaultSummary, timeline.Connect, timeline.Undeclared, timeline.Escape, timeline.Accept, timeline.Close,
-	timeline.UpstreamError, timeline.Notify, timeline.Mark, timeline.ReadyClaim, timeline.ReadyLost, timeline.Proof, timeline.Budget,
+	timeline.UpstreamError, timeline.Notify, timeline.Mark, timeline.ReadyClaim, timeline.ReadyLost, timeline.Proof, timeline.EarlyProof, timeline.Budget,
 	timeline.Stop, timeline.Kill, timeline.Survivor, timeline.Exit, timeline.Restart, timeline.Dependency, timeline.Process,
 	timeline.MissingEvidence, timeline.Harness, timeline.Interrupted, timeline.Answer, timeline.End, timeline.Again, timeline.Control, "from.the.future",
 }
@@ -22,7 +22,7 @@ func everySpec() []Spec {
 	all := Invariants{NoFalseReady: true, PhaseOrder: true, PhaseBudgets: true, StartupBudget: true, StopsOnSignal: &StopsOnSignal{},
 		LogNever: []string{"never", "("}, Retry: &Retry{MaxAttempts: 2, MaxRate: 2, Backoff: BackoffExponential, Jitter: true, MaxParallel: 1, MaxAmplification: 1, GiveUpWithin: seconds(0.02),
 			Lockstep: ref(false)}, NoLeakedConnections: &LeakedConnections{Max: 1}, NoLeakedFDs: &LeakedFDs{Growth: 1}, Memory: &Memory{Max: 90, Growth: 10}, Threads: &Threads{Max: 90, Growth: 10},
-		NoOrphans: true, NoSecretsInLogs: true}
+		NoOrphans: true, NoSecretsInLogs: true, LateReady: &LateReady{}}
 	spoken := all
 	spoken.Survives = true
 	spoken.Expr = []Expr{{Expr: "trial.ready_ms < 5"}, {Expr: "phases.all(p, p.took_ms < 5) && faults.all(f, has(f.armed_ms))"}, {Expr: "nonsense"}}

@@ -1,23 +1,17 @@
 package contracts
 
-import "github.com/chaos-startup/chaos/timeline"
+import (
+	"fmt"
+
+	"github.com/chaos-startup/chaos/timeline"
+)
 
 // noFalseReady: while the service claims to be ready, no proof of it fails (but for what an optional dependency excuses).
 func (t *trace) noFalseReady() finding {
 	const rule = "no_false_ready"
 	var all []finding
 	for _, l := range t.lies() {
-		e := t.ev[l.event]
-		how := "and all proofs held only at " + Millis(l.to)
-		switch {
-		case l.until < 0:
-			how = "and that was not over when observation ended at " + Millis(l.to)
-		case t.ev[l.until].Kind != timeline.Proof:
-			how = "and that was not over when the claim was at " + Millis(l.to)
-		}
-		all = append(all, t.violates(rule, "let it claim to be ready only when it can do what the proof asks", []int{l.claim, l.event, l.until},
-			"it claimed to be ready at %s while `%s` failed at %s (%s), %s: falsely ready for %s",
-			Millis(t.ms(l.claim)), e.Name, Millis(e.MS), quote(e.Error), how, Millis(l.to-l.from)))
+		all = append(all, t.lied(rule, l))
 	}
 	switch {
 	case len(all) > 0:
@@ -40,6 +34,55 @@ func (t *trace) noFalseReady() finding {
 		return t.holds(rule, at, "no proof failed while it claimed to be ready, but for %s that an optional dependency excuses", plural(excused, "proof"))
 	}
 	return t.holds(rule, at, "no proof failed while it claimed to be ready (%s)", plural(attempts, "attempt"))
+}
+
+// lied words one lie: what failed, for how long, how exact that is, and what it points at.
+func (t *trace) lied(rule string, l lie) finding {
+	e := t.ev[l.event]
+	how := "and all proofs held only at " + Millis(l.to)
+	exact := fmt.Sprintf(" (between %s and %s)", Millis(l.least), Millis(l.most))
+	switch {
+	case l.until < 0:
+		how = "and that was not over when observation ended at " + Millis(l.to)
+		exact = ""
+	case t.ev[l.until].Kind != timeline.Proof:
+		how = "and that was not over when the claim was at " + Millis(l.to)
+	case l.again:
+		how = "after it had held, and held again only at " + Millis(l.to)
+	}
+	at := []int{l.claim, l.event, l.until}
+	text := fmt.Sprintf("it claimed to be ready at %s while `%s` failed at %s (%s), %s: falsely ready for %s%s",
+		Millis(t.ms(l.claim)), e.Name, Millis(e.MS), quote(e.Error), how, Millis(l.to-l.from), exact)
+	if dep, why := t.blame(t.proofs[l.proof], l.stretch); dep != "" {
+		text += fmt.Sprintf("; it points at %s (%s)", dep, why)
+	} else if why != "" {
+		text += "; " + why
+	}
+	for n, s := range l.parts[1:] {
+		if n == shownProofs {
+			text += fmt.Sprintf("; and %d more", len(l.parts)-1-n)
+			break
+		}
+		text += "; " + t.part(s)
+		at = append(at, s.event, s.until)
+	}
+	return t.violates(rule, "let it claim to be ready only when it can do what the proof asks", at, "%s", text)
+}
+
+// shownProofs is how many further proofs a reason names.
+const shownProofs = 5
+
+// part words a further proof of a lie.
+func (t *trace) part(s stretch) string {
+	length := Millis(s.to - s.from)
+	if s.until < 0 {
+		length += ", and went on"
+	}
+	text := fmt.Sprintf("`%s` failed too (for %s)", t.proofs[s.proof].Name, length)
+	if dep, _ := t.blame(t.proofs[s.proof], s); dep != "" {
+		text += ", it points at " + dep
+	}
+	return text
 }
 
 // startupBudget: the service is ready within its budget, or gone. Where waiting was asked for, waiting is no violation.

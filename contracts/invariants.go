@@ -27,5 +27,6 @@ func (t *trace) invariants() []finding {
 	add(v.Threads != nil, t.threads)
 	add(v.NoOrphans, t.noOrphans)
 	add(v.NoSecretsInLogs, t.noSecretsInLogs)
+	add(v.LateReady != nil, t.lateReady)
 	return out
 }

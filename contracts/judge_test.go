@@ -157,7 +157,7 @@ func TestObserve(t *testing.T) {
 	assert.Equal(t, DependencyFigures{Attempts: ref(2), Refused: ref(2), AttemptMS: []float64{111, 130}}, o.Dependencies["clickhouse"])
 	assert.Nil(t, o.Dependencies["postgres"].Attempts, "what was not counted is not zero")
 	assert.Equal(t, []ProofResult{
-		{Name: thread, OK: true, AtMS: 310},
+		{Name: thread, OK: true, AtMS: 310, HeldMS: ref(310.0)},
 		{Name: "an event is stored", AtMS: 320, Error: "refused"},
 	}, o.Readiness)
 	assert.Equal(t, map[string]float64{"fds": 9}, o.Process)

@@ -29,6 +29,7 @@ func (t *trace) observe() Observation {
 		Dependencies: t.figuresAndRetries(),
 		Readiness:    t.results(),
 		Traffic:      t.trafficFigures(),
+		FalseReady:   t.falseWindows(),
 	}
 	for _, p := range t.phases() {
 		o.Phases = append(o.Phases, p.PhaseSpan)
@@ -83,11 +84,16 @@ func (t *trace) outcome() Outcome {
 		o = t.stopped(o, asked)
 	}
 	if lies := t.lies(); len(lies) > 0 {
-		window := 0.0
+		o.Class, o.AtMS = FalseReady, t.ms(lies[0].claim)
+		o.FalseReadyMS, o.FalseReadyWithinMS = ref(0.0), &[2]float64{}
 		for _, l := range lies {
-			window += max(0, l.to-l.from)
+			*o.FalseReadyMS += max(0, l.to-l.from)
+			o.FalseReadyWithinMS[0] += l.least
+			o.FalseReadyWithinMS[1] += l.most
 		}
-		o.Class, o.AtMS, o.FalseReadyMS = FalseReady, t.ms(lies[0].claim), ref(window)
+	}
+	if l, asked := t.lateness(); asked {
+		o.LateReadyMS = ref(l.ms())
 	}
 	return o
 }

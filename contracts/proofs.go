@@ -12,14 +12,6 @@ type proof struct {
 	attempts []int
 }
 
-// lie is a stretch in which the service claimed to be ready while a proof failed.
-type lie struct {
-	claim    int // the claim
-	event    int // the first failing attempt
-	until    int // all proofs hold, or the claim is gone; -1: to the end of observation
-	from, to float64
-}
-
 func (t *trace) indexProofs() {
 	index := map[string]int{}
 	for _, p := range t.spec.Readiness {
@@ -123,86 +115,10 @@ func (t *trace) results() []ProofResult {
 		if i := p.last(); i >= 0 {
 			r.OK, r.AtMS, r.Error = t.ok(i), t.ms(i), t.ev[i].Error
 		}
+		if i := t.held(p); i >= 0 {
+			r.HeldMS = ref(t.heldBy(i))
+		}
 		out = append(out, r)
 	}
 	return out
-}
-
-// lies finds every stretch in which the service claimed to be ready while an unexcused proof failed.
-func (t *trace) lies() []lie {
-	var found []lie
-	for _, c := range t.claims {
-		to := c.lost
-		if to < 0 || to > t.end {
-			to = t.end
-		}
-		found = append(found, t.liesWithin(c, to)...)
-	}
-	return found
-}
-
-func (t *trace) liesWithin(c claim, to int) []lie {
-	byName, tried := map[string]proof{}, map[string]bool{}
-	for _, p := range t.proofs {
-		byName[p.Name] = p
-		for _, i := range p.attempts {
-			tried[p.Name] = tried[p.Name] || i > c.at && i < to
-		}
-	}
-	var found []lie
-	good := map[string]bool{}
-	held, open := false, -1 // every proof has held once since the claim; the lie that is going on
-	for i := c.at + 1; i < to; i++ {
-		e := t.ev[i]
-		if e.Kind != timeline.Proof || e.OK == nil {
-			continue
-		}
-		p := byName[e.Name]
-		if *e.OK || t.excuse(p, i, c.degraded) != "" {
-			good[p.Name] = true
-		} else if t.counts(c, i) {
-			good[p.Name] = false
-			if open < 0 {
-				open = len(found)
-				found = append(found, t.lieFrom(c, i, held))
-			}
-		}
-		if allGood(tried, good) {
-			held = true
-			if open >= 0 {
-				found[open].until, found[open].to, open = i, t.ms(i), -1
-			}
-		}
-	}
-	if open >= 0 {
-		found[open].to = t.endMS()
-		if c.lost >= 0 {
-			found[open].until, found[open].to = c.lost, t.ms(c.lost)
-		}
-	}
-	return found
-}
-
-// counts reports whether a failed attempt speaks against claim c: the service still claimed to be ready after it, and it was
-// not begun before the claim. A millisecond is allowed for the rounding of the two clocks.
-func (t *trace) counts(c claim, i int) bool {
-	return t.ev[i].Claimed && t.began(i) >= t.ms(c.at)-1
-}
-
-// lieFrom opens a lie: from the claim on, or, when everything had been proved since, from the failure on.
-func (t *trace) lieFrom(c claim, i int, held bool) lie {
-	l := lie{claim: c.at, event: i, until: -1, from: t.ms(c.at)}
-	if held {
-		l.from = t.began(i)
-	}
-	return l
-}
-
-func allGood(tried, good map[string]bool) bool {
-	for name, yes := range tried {
-		if yes && !good[name] {
-			return false
-		}
-	}
-	return true
 }

@@ -46,6 +46,7 @@ type Dependency struct {
 type Proof struct {
 	Name  string   `json:"name"`
 	Needs []string `json:"needs,omitempty"`
+	Alone bool     `json:"alone,omitempty"` // it is asked after the others, and not before the claim
 }
 
 // Fault is a declared fault in words.
@@ -134,6 +135,7 @@ type Invariants struct {
 	Threads             *Threads           `json:"threads,omitempty"`
 	NoOrphans           bool               `json:"no_orphans,omitempty"`         // no process of the service outlives it, however it ended
 	NoSecretsInLogs     bool               `json:"no_secrets_in_logs,omitempty"` // no line holds a secret that the service was given
+	LateReady           *LateReady         `json:"late_ready,omitempty"`
 }
 
 // StopsOnSignal: after the stop signal the service ends by itself within Within (0 = the grace of service.stop) and leaves no process.
@@ -163,6 +165,11 @@ const (
 // LeakedConnections bounds the connections per dependency that are open when observation ends.
 type LeakedConnections struct {
 	Max int `json:"max"` // default 10
+}
+
+// LateReady bounds how long every proof may hold before the service says that it is ready. With it the proofs are asked before, too.
+type LateReady struct {
+	Within timeline.Duration `json:"within"` // default 500ms
 }
 
 // Verdict of a trial or an experiment.
@@ -201,7 +208,11 @@ type Outcome struct {
 	ReadyMS      *float64 `json:"ready_ms,omitempty"`
 	FalseReadyMS *float64 `json:"false_ready_ms,omitempty"` // length of the window
 	StopMS       *float64 `json:"stop_ms,omitempty"`        // its experiment asked it to stop
-	Restarts     int      `json:"restarts,omitempty"`
+	// FalseReadyWithinMS are the least and the most that the window can really have been: proofs are asked from time to time.
+	FalseReadyWithinMS *[2]float64 `json:"false_ready_within_ms,omitempty"`
+	// LateReadyMS is how long every proof had held when it said that it is ready; nil when nobody asked before.
+	LateReadyMS *float64 `json:"late_ready_ms,omitempty"`
+	Restarts    int      `json:"restarts,omitempty"`
 }
 
 // PhaseSpan is a phase that was seen. EndMS is nil while it never ended.
@@ -240,11 +251,25 @@ type DependencyFigures struct {
 
 // ProofResult is what became of one proof of readiness: its last attempt.
 type ProofResult struct {
-	Name    string  `json:"name"`
-	OK      bool    `json:"ok"`
-	AtMS    float64 `json:"at_ms"`
-	Error   string  `json:"error,omitempty"`
-	Excused string  `json:"excused,omitempty"` // the optional dependency that excuses its failure
+	Name    string   `json:"name"`
+	OK      bool     `json:"ok"`
+	AtMS    float64  `json:"at_ms"`
+	HeldMS  *float64 `json:"held_ms,omitempty"` // since when it was seen to hold without a failure; nil when it does not
+	Error   string   `json:"error,omitempty"`
+	Excused string   `json:"excused,omitempty"` // the optional dependency that excuses its failure
+}
+
+// FalseWindow is a stretch in which the service claimed to be ready while one proof failed. Its true length lies in WithinMS.
+type FalseWindow struct {
+	Proof      string     `json:"proof"`
+	Error      string     `json:"error,omitempty"` // of the first attempt that failed
+	FromMS     float64    `json:"from_ms"`         // the claim; of a proof that had held since, the attempt that failed
+	ForMS      float64    `json:"for_ms"`          // until it was seen to hold
+	WithinMS   [2]float64 `json:"within_ms"`       // the least and the most, by the moments at which it was asked; open: so far
+	Ended      string     `json:"ended"`           // held, excused, lost (the claim was taken back, or the service was gone) or open (observation ended)
+	Again      bool       `json:"again,omitempty"` // it had held since the claim, and failed later
+	Dependency string     `json:"dependency,omitempty"`
+	Because    string     `json:"because,omitempty"` // why that dependency, or what its needs say
 }
 
 // Observation is what a timeline shows, without any opinion about it.
@@ -255,6 +280,7 @@ type Observation struct {
 	Dependencies map[string]DependencyFigures `json:"dependencies,omitempty"`
 	Readiness    []ProofResult                `json:"readiness"`
 	Traffic      *TrafficFigures              `json:"traffic,omitempty"`
+	FalseReady   []FalseWindow                `json:"false_ready,omitempty"`
 	Process      map[string]float64           `json:"process,omitempty"`      // see timeline.Process
 	ThenRestart  *Outcome                     `json:"then_restart,omitempty"` // of the start after it; times as of all
 	Replicas     []Replica                    `json:"replicas,omitempty"`     // where there are several; the rest is then that of the one that came off worst

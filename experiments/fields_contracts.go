@@ -9,7 +9,8 @@ import (
 // contractSections are the expectations and the invariants.
 func contractSections() []section {
 	return []section{expectationSection(), exprSection(), failFastSection(), giveUpSection(), recoverSection(), tolerateSection(), degradeSection(),
-		waitSection(), invariantsSection(), stopsSection(), retrySection(), leakedSection()}
+		waitSection(), invariantsSection(), stopsSection(), retrySection(), leakedSection(),
+		lateSection()}
 }
 
 func expectationSection() section {
@@ -115,7 +116,17 @@ func invariantsSection() section {
 			{name: "no_secrets_in_logs", doc: "No log line holds a value of `secrets`, of a variable of the service that is called like a password, token or key, or a " +
 				"password inside a URL or connection string of its variables. A password of fewer than 6 letters, or one that is a word such as the user's name, " +
 				"counts only where it stands for a password.", example: "true"},
+			{name: "late_ready", doc: "It says that it is ready soon after every proof holds. With it the proofs are asked before the claim, too, from the first open port on.",
+				example: "{within: 500ms}"},
 		},
+	}
+}
+
+func lateSection() section {
+	return section{
+		name: "invariants.late_ready", title: "late_ready", of: reflect.TypeFor[contracts.LateReady](),
+		doc:    "Time counts from when every proof was seen to hold, until it can have claimed to be ready at the earliest.",
+		fields: []entry{{name: "within", def: "500ms", doc: "It has claimed to be ready after this.", example: "2s"}},
 	}
 }
 

@@ -19,6 +19,8 @@ func proofSection() section {
 		fields: []entry{
 			{name: "name", def: required, doc: "What it proves.", example: "a thread is stored"},
 			{name: "needs", doc: "The dependencies without which it cannot hold.", example: "[postgres]"},
+			{name: "again", def: "1s", doc: "How long after it held it is asked again, while the trial goes on. `0s`: only after a fault was lifted, " +
+				"for one that can't hold twice.", example: "5s"},
 		},
 	}
 }

@@ -97,8 +97,9 @@ type Dependency struct {
 
 // Proof is a proof of capability: what ready must mean.
 type Proof struct {
-	Name        string   `yaml:"name"`
-	Needs       []string `yaml:"needs"` // dependencies
+	Name        string            `yaml:"name"`
+	Needs       []string          `yaml:"needs"` // dependencies
+	Again       timeline.Duration `yaml:"again"` // it is asked again so long after it held; 0: only after a fault was lifted; default 1s
 	probes.Spec `yaml:",inline"`
 }
 

@@ -24,7 +24,7 @@ func (t Trial) Spec() contracts.Spec {
 		s.Dependencies[d.Name] = contracts.Dependency{Required: d.Required}
 	}
 	for _, p := range t.Readiness {
-		s.Readiness = append(s.Readiness, contracts.Proof{Name: p.Name, Needs: p.Needs})
+		s.Readiness = append(s.Readiness, contracts.Proof{Name: p.Name, Needs: p.Needs, Alone: p.Alone()})
 	}
 	s.Traffic = t.Traffic.spec()
 	for i := range t.Inject {
@@ -46,6 +46,16 @@ func (t Trial) replicas() int {
 		return t.Service.Replicas
 	}
 	return 0
+}
+
+// Alone says whether p asks until it is refused: it uses up what other proofs need, so it is asked after them.
+func (p Proof) Alone() bool {
+	for s := &p.Spec; s != nil; s = s.Then {
+		if s.HTTP != nil && s.HTTP.RateLimit != nil {
+			return true
+		}
+	}
+	return false
 }
 
 func phaseSpecs(s phases.Spec) []contracts.Phase {

@@ -140,7 +140,7 @@ func TestEveryKindHasWords(t *testing.T) {
 	for _, k := range []timeline.Kind{
 		timeline.Exec, timeline.Log, timeline.LogDropped, timeline.PhaseBegin, timeline.PhaseEnd, timeline.FaultArmed, timeline.FaultBite,
 		timeline.FaultLifted, timeline.FaultSummary, timeline.Connect, timeline.Undeclared, timeline.Escape, timeline.Accept, timeline.Close,
-		timeline.UpstreamError, timeline.Notify, timeline.Mark, timeline.ReadyClaim, timeline.ReadyLost, timeline.Proof, timeline.Budget,
+		timeline.UpstreamError, timeline.Notify, timeline.Mark, timeline.ReadyClaim, timeline.ReadyLost, timeline.Proof, timeline.EarlyProof, timeline.Budget,
 		timeline.Stop, timeline.Kill, timeline.Survivor, timeline.Exit, timeline.Restart, timeline.Dependency, timeline.Process,
 		timeline.MissingEvidence, timeline.Harness, timeline.Interrupted, timeline.End, timeline.Answer, "from.the.future",
 	} {

@@ -78,7 +78,7 @@ func weight(e timeline.Event) int {
 		return 30
 	case timeline.PhaseBegin, timeline.Stop, timeline.Survivor:
 		return 20
-	case timeline.Log, timeline.Proof, timeline.Answer, timeline.Connect, timeline.Resolve:
+	case timeline.Log, timeline.Proof, timeline.EarlyProof, timeline.Answer, timeline.Connect, timeline.Resolve:
 		return 12
 	case timeline.PhaseEnd, timeline.Accept, timeline.Close, timeline.Mark, timeline.Notify, timeline.Undeclared, timeline.UndeclaredName:
 		return 6

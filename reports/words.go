@@ -16,7 +16,7 @@ var marks = map[timeline.Kind]string{
 	timeline.Connect: "connect", timeline.Undeclared: "connect", timeline.Escape: "ESCAPE", timeline.Resolve: "resolve", timeline.UndeclaredName: "resolve",
 	timeline.Accept: "connect",
 	timeline.Close:  "close", timeline.UpstreamError: "upstream", timeline.ReadyClaim: "READY", timeline.ReadyLost: "READY",
-	timeline.Proof: "proof", timeline.Budget: "BUDGET", timeline.Stop: "stop", timeline.Kill: "KILL", timeline.Survivor: "KILL",
+	timeline.Proof: "proof", timeline.EarlyProof: "proof", timeline.Budget: "BUDGET", timeline.Stop: "stop", timeline.Kill: "KILL", timeline.Survivor: "KILL",
 	timeline.Exit: "EXIT", timeline.Restart: "start", timeline.MissingEvidence: "missing", timeline.Harness: "HARNESS",
 	timeline.Interrupted: "HARNESS", timeline.End: "end", timeline.Answer: "answer", timeline.TrafficBegin: "traffic", timeline.Traffic: "traffic",
 	timeline.TrafficError: "traffic", timeline.TrafficSummary: "traffic",
@@ -56,7 +56,7 @@ func words(e timeline.Event, faults []contracts.Fault) string {
 		return phaseWords(e)
 	case timeline.FaultArmed, timeline.FaultBite, timeline.FaultLifted, timeline.FaultSummary:
 		return faultWords(e, faults)
-	case timeline.ReadyClaim, timeline.ReadyLost, timeline.Proof:
+	case timeline.ReadyClaim, timeline.ReadyLost, timeline.Proof, timeline.EarlyProof:
 		return readyWords(e)
 	case timeline.Answer:
 		return answerWords(e)
@@ -164,11 +164,18 @@ func readyWords(e timeline.Event) string {
 	case e.Kind == timeline.ReadyLost:
 		return "is not ready any more: " + e.Error
 	case e.OK != nil && *e.OK:
-		return e.Name + ": holds"
+		return e.Name + ": holds" + earlyWords(e)
 	case e.Claimed:
 		return e.Name + ": FAILS while it claims to be ready: " + e.Error
 	}
-	return e.Name + ": fails: " + e.Error
+	return e.Name + ": fails" + earlyWords(e) + ": " + e.Error
+}
+
+func earlyWords(e timeline.Event) string {
+	if e.Kind == timeline.EarlyProof {
+		return " before it claims to be ready"
+	}
+	return ""
 }
 
 func exitWords(e timeline.Event) string {

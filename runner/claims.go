@@ -10,9 +10,9 @@ type claims struct {
 	mu       sync.Mutex
 	stands   bool          // it claims to be ready
 	came     time.Time     // since when
-	done     bool          // the proofs ran to their end
-	lifts    int64         // how many faults had been lifted when they began
-	asked    chan struct{} // prove once more
+	done     bool          // it was examined to the end
+	lifts    int64         // how many faults had been lifted when that began
+	denied   time.Time     // when the last ask was begun that showed a claim to be taken back
 	claimedC chan struct{} // closed by a claim in the log
 }
 
@@ -43,6 +43,19 @@ func (c *claims) claim() bool {
 	return !was
 }
 
+// deny notes when the ask was begun that showed that a claim does not stand any more.
+func (c *claims) deny(at time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.denied = at
+}
+
+func (c *claims) deniedAt() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.denied
+}
+
 // lost notes that the claim does not stand any more, and says whether it stood.
 func (c *claims) lost() bool {
 	c.mu.Lock()
@@ -58,28 +71,14 @@ func (c *claims) examined() (bool, int64) {
 	return c.done, c.lifts
 }
 
-func (c *claims) proved(lifts int64) {
+// proved notes whether the claim was examined to the end, and says whether that is news.
+func (c *claims) proved(done bool, lifts int64) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.done, c.lifts = c.stands, lifts
-}
-
-// again asks for one more examination.
-func (c *claims) again() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.done && c.asked != nil {
-		c.done = false
-		close(c.asked)
-		c.asked = nil
-	}
-}
-
-func (c *claims) asking() <-chan struct{} {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.asked = make(chan struct{})
-	return c.asked
+	done = done && c.stands
+	news := c.done != done || c.lifts != lifts
+	c.done, c.lifts = done, lifts
+	return news
 }
 
 // byLog returns a channel that is closed when the log claims readiness.

@@ -114,7 +114,9 @@ func (t *trial) lift(i *injection) {
 	t.lifts.Add(1)
 	for _, r := range t.replicas {
 		r.lifts.Add(1)
+		defer r.lifted.ring()
 	}
+	defer t.lifted.ring()
 	if isNaming(i.Injection) {
 		t.naming.resolver.Lift(i.id)
 		return

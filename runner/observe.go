@@ -68,16 +68,6 @@ func (t *trial) watch(ctx context.Context, n int, limit time.Duration) error {
 
 const processGone = "the process is gone"
 
-// A service that claims to be ready and dies of what it does next is not ready: its claim must stand as long as it took to come, within
-// these bounds. So a loaded machine, where everything takes longer, gives it longer, and a quick service costs no time.
-const (
-	standAtLeast = 5 * time.Millisecond
-	standAtMost  = 100 * time.Millisecond
-)
-
-// maxStanding bounds how often that is prolonged because it still works on something.
-const maxStanding = 20
-
 // deadline is when observation ends at the latest, whichever incarnation it is then.
 type deadline struct {
 	over  <-chan time.Time
@@ -88,7 +78,7 @@ type deadline struct {
 // await returns why observation of this incarnation is over.
 func (t *trial) await(ctx context.Context, budget *deadline) string {
 	var settled <-chan time.Time // it has shown everything, and must only stand
-	stood := 0
+	var stands standing
 	for {
 		select {
 		case <-ctx.Done():
@@ -117,8 +107,8 @@ func (t *trial) await(ctx context.Context, budget *deadline) string {
 			if t.isGone() {
 				return processGone // at the same instant: select takes either
 			}
-			if stood++; stood < maxStanding && t.process.Busy() {
-				settled = time.After(t.mustStand())
+			if longer := stands.longer(t.process); longer > 0 {
+				settled = time.After(longer)
 				continue
 			}
 			return "it is ready and every fault is over"
@@ -141,17 +131,11 @@ func (t *trial) afterReady() time.Duration {
 	for _, i := range t.plan.Inject {
 		longest = max(longest, i.After.D()+i.For.D())
 	}
+	rounds := time.Duration(0)
 	for _, p := range t.readiness {
-		longest += max(p.timing.Within, p.timing.Timeout)
+		rounds = max(rounds, p.timing.Within, p.timing.Timeout*time.Duration(p.timing.FailureThreshold))
 	}
-	return max(longest, t.trafficTakes()) + 2*proofWindow
-}
-
-// mustStand is how much longer the claim must stand.
-func (t *trial) mustStand() time.Duration {
-	since := t.claims.since()
-	took := since.Sub(t.process.Started())
-	return time.Until(since.Add(min(max(took, standAtLeast), standAtMost)))
+	return max(longest+rounds, t.trafficTakes()) + 2*proofWindow
 }
 
 // settled says whether a ready service has shown all that it will show.
@@ -162,11 +146,7 @@ func (t *trial) settled() bool {
 		return false
 	}
 	done, lifts := t.claims.examined()
-	if done && lifts != t.lifts.Load() {
-		t.claims.again() // a fault was lifted since: what was proved must be proved once more
-		return false
-	}
-	return done
+	return done && lifts == t.lifts.Load() // when a fault was lifted since, what was proved must be proved once more
 }
 
 // launch starts the service once more. The first line it prints is read under the gate, like all others.
@@ -294,7 +274,7 @@ func (t *trial) line(stream process.Stream, text string) {
 	t.apply(t.tracker.Log(text))
 	t.injector.happened(moment{log: text})
 	if t.readyLog != nil && t.readyLog.MatchString(text) && t.claims.claim() {
-		t.claimed(now, text)
+		t.claimed(now, text, time.Time{})
 	}
 	t.heard = time.Now()
 }

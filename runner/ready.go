@@ -6,7 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"slices"
+	"sync"
 	"time"
 
 	"github.com/chaos-startup/chaos/experiments"
@@ -15,30 +15,11 @@ import (
 	"github.com/chaos-startup/chaos/timeline"
 )
 
-// proofWindow bounds how long proofs that fail are asked again, to measure how long a false claim stood.
-const proofWindow = 2 * time.Second
-
-// proof is a rendered proof of readiness.
-type proof struct {
-	name   string
-	needs  []string
-	probe  probes.Probe
-	timing probes.Timing
-}
-
 // renderProbes makes the ready probe and the proofs: they see the real dependencies, past the proxies.
 func (t *trial) renderProbes(ctx context.Context) error {
 	env := probes.Env{Log: t.findLine, Dir: t.service.Dir, Environ: t.suite.environment(t.service.Inherit, nil)}
-	for _, p := range t.plan.Readiness {
-		spec, err := experiments.Render(p.Spec, t.lookup(ctx, forProbes))
-		if err != nil {
-			return fmt.Errorf("readiness %q: %w", p.Name, err)
-		}
-		probe, err := probes.New(spec, env)
-		if err != nil {
-			return fmt.Errorf("readiness %q: %w", p.Name, err)
-		}
-		t.readiness = append(t.readiness, proof{name: p.Name, needs: p.Needs, probe: probe, timing: spec.Timing()})
+	if err := t.renderProofs(ctx, env); err != nil {
+		return err
 	}
 	if t.service.Ready == nil {
 		return nil
@@ -65,31 +46,26 @@ func (t *trial) findLine(re *regexp.Regexp) (line string, ok bool) {
 	return line, ok
 }
 
-// followReady waits for the claim, proves it, and does so again when asked, until ctx ends.
+// followReady waits for the claim and examines it, again whenever it was taken back, until ctx ends.
 func (t *trial) followReady(ctx context.Context) {
 	for t.awaitClaim(ctx) {
-		asked := t.claims.asking()
-		lifts := t.lifts.Load()
 		if !t.prove(ctx) {
-			continue // the claim was taken back, or ctx ended
-		}
-		t.claims.proved(lifts)
-		t.wake()
-		select {
-		case <-asked:
-		case <-ctx.Done():
 			return
-		}
-		if ok, _, err := t.stillClaims(ctx); !ok && ctx.Err() == nil {
-			t.unclaim(err)
 		}
 	}
 }
 
-// awaitClaim returns true when the service claims to be ready, false when ctx ends.
+// awaitClaim returns true when the service claims to be ready, false when ctx ends. Meanwhile the proofs are asked, if that was wanted.
 func (t *trial) awaitClaim(ctx context.Context) bool {
 	if t.claims.standing() {
 		return ctx.Err() == nil
+	}
+	early, stop := context.WithCancel(ctx)
+	var all sync.WaitGroup
+	defer all.Wait()
+	defer stop()
+	if t.plan.Invariants.LateReady != nil {
+		all.Go(func() { t.proveEarly(early) })
 	}
 	if t.readyLog != nil {
 		select {
@@ -99,19 +75,36 @@ func (t *trial) awaitClaim(ctx context.Context) bool {
 			return false
 		}
 	}
-	timing := endless(t.service.Ready.Timing())
+	return t.pollClaim(ctx)
+}
+
+// pollClaim asks the ready probe until it says yes, or ctx ends. What a file gives as its interval is kept to.
+func (t *trial) pollClaim(ctx context.Context) bool {
+	timing := t.service.Ready.Timing()
+	timing.Within, timing.FailureThreshold = 0, 1
+	said := t.process.Started() // when it was asked the last time that it said no
+	if denied := t.claims.deniedAt(); denied.After(said) {
+		said = denied
+	}
 	for ctx.Err() == nil {
-		answer, err := probes.Poll(ctx, t.readyProbe, timing, nil)
-		if err != nil {
-			continue
+		r := play(ctx, t.readyProbe, timing)
+		if !r.failed.IsZero() {
+			said = r.failed
 		}
-		now := time.Now()
-		t.gate.Do(func() {
-			if t.claims.claim() {
-				t.claimed(now, answer.Body)
-			}
-		})
-		return true
+		if r.ok {
+			t.gate.Do(func() {
+				if t.claims.claim() {
+					t.claimed(r.ended, r.answer.Body, said)
+				}
+			})
+			return true
+		}
+		timing.InitialDelay = 0
+		pause := t.service.Ready.Interval.D()
+		if pause <= 0 {
+			pause = claiming.after(r.took())
+		}
+		rest(ctx, pause, nil)
 	}
 	return false
 }
@@ -122,11 +115,13 @@ func endless(timing probes.Timing) probes.Timing {
 	return timing
 }
 
-// claimed notes the claim and tells phases and faults. Gate held.
-func (t *trial) claimed(at time.Time, answer string) {
-	t.recorder.AddAt(at, timeline.Event{
-		Kind: timeline.ReadyClaim, Degraded: t.saysDegraded(answer), Text: t.mask(shorten(answer, 200)),
-	})
+// claimed notes the claim and tells phases and faults. said is when the last ask was begun that it said no to; zero: the log tells. Gate held.
+func (t *trial) claimed(at time.Time, answer string, said time.Time) {
+	e := timeline.Event{Kind: timeline.ReadyClaim, Degraded: t.saysDegraded(answer), Text: t.mask(shorten(answer, 200)), Source: "log"}
+	if !said.IsZero() {
+		e.Source, e.Count = "", map[string]float64{"asked_ms": t.recorder.At(said)}
+	}
+	t.recorder.AddAt(at, e)
 	t.trafficClaimed(at)
 	select {
 	case t.claimedReady <- struct{}{}:
@@ -170,90 +165,6 @@ func (t *trial) unclaim(err error) {
 	if t.claims.lost() {
 		t.recorder.Add(timeline.Event{Kind: timeline.ReadyLost, Error: t.mask(fmt.Sprint(err))})
 	}
-}
-
-// prove asks every proof at once after the claim, and those that fail again until they hold or the window is over. It
-// returns false when the service took its claim back or ctx ended.
-func (t *trial) prove(ctx context.Context) bool {
-	open := t.readiness
-	deadline := time.Now().Add(proofWindow)
-	for {
-		var failed []proof
-		for _, p := range open {
-			ok, claimed := t.attempt(ctx, p)
-			if !claimed || ctx.Err() != nil {
-				return false
-			}
-			if !ok && !t.excused(p) {
-				failed = append(failed, p)
-			}
-		}
-		if len(failed) == 0 || time.Now().After(deadline) {
-			return true
-		}
-		open = failed
-		select {
-		case <-time.After(20 * time.Millisecond):
-		case <-ctx.Done():
-			return false
-		}
-	}
-}
-
-// excused says whether a proof needs an optional dependency that is under a fault right now: that it fails is no news, and asking it again
-// would only make the service try that dependency again.
-func (t *trial) excused(p proof) bool {
-	for _, d := range t.plan.Dependencies {
-		if !d.Required && slices.Contains(p.needs, d.Name) && t.faulted(d.Name) {
-			return true
-		}
-	}
-	return false
-}
-
-func (t *trial) faulted(dependency string) (on bool) {
-	t.gate.Do(func() { on = t.injector.armed(dependency) })
-	return on
-}
-
-// attempt asks one proof once and, if it failed, whether the service still claims to be ready.
-func (t *trial) attempt(ctx context.Context, p proof) (ok, claimed bool) {
-	timing := p.timing
-	if t.excused(p) {
-		timing.Within, timing.FailureThreshold = 0, 1
-	}
-	started := time.Now()
-	_, err := probes.Poll(ctx, p.probe, timing, nil)
-	ended := time.Now()
-	if ctx.Err() != nil {
-		return false, false
-	}
-	ok = err == nil
-	e := timeline.Event{Kind: timeline.Proof, Name: p.name, OK: &ok, Count: map[string]float64{"took_ms": float64(ended.Sub(started).Microseconds()) / 1000}}
-	if err != nil {
-		e.Error = t.mask(err.Error())
-		var lost error
-		var answer string
-		claimed, answer, lost = t.stillClaims(ctx)
-		if ctx.Err() != nil {
-			return false, false
-		}
-		e.Claimed = claimed
-		if claimed && t.readyProbe != nil {
-			e.Result = "ready"
-			if t.saysDegraded(answer) {
-				e.Result = "degraded"
-			}
-		}
-		t.recorder.AddAt(ended, e)
-		if !claimed {
-			t.unclaim(lost)
-		}
-		return false, claimed
-	}
-	e.Claimed = true
-	t.recorder.AddAt(ended, e)
-	return true, true
 }
 
 // renderPolls makes the probes of the phases that are asked for over HTTP.

@@ -81,6 +81,7 @@ type trial struct {
 	readyLog   *regexp.Regexp // or by a log line
 	polls      []poll
 	lifts      atomic.Int64  // how many faults were lifted
+	lifted     bell          // rung by each lift
 	woken      chan struct{} // something changed: look again
 }
 

@@ -222,12 +222,7 @@ experiments:
     expect: tolerate
     repeat: 20
 `)
-	died := 0
 	for _, trial := range trials(r, "ready and gone") {
-		if trial.Outcome.Class == contracts.Ready {
-			continue // on a machine this busy its claim stood long enough before it died
-		}
-		died++
 		require.Equal(t, contracts.Exited, trial.Outcome.Class, show(trial))
 		verdict(t, trial, contracts.Fail, "tolerate", "exited with code 3")
 		exit := events(trial, timeline.Exit)
@@ -238,5 +233,4 @@ experiments:
 			}
 		}
 	}
-	assert.Positive(t, died)
 }

@@ -56,7 +56,8 @@ const (
 	// Mark: the service posted to $CHAOS_MARK_URL. Name.
 	Mark Kind = "mark"
 	// ReadyClaim: the service's own ready probe said yes for the first time (again after ReadyLost). Degraded when it
-	// said so itself. Text: what it answered, shortened.
+	// said so itself. Text: what it answered, shortened. Source: log when it was a line of the log, which can't be taken back. Count of one
+	// that a probe found: asked_ms, when the last ask was begun that it said no to; between that and MS it became true.
 	ReadyClaim Kind = "ready.claim"
 	// ReadyLost: the claim was taken back: the ready probe says no again. Error: what it said.
 	ReadyLost Kind = "ready.lost"
@@ -64,8 +65,13 @@ const (
 	// OK, Error.
 	Answer Kind = "answer"
 	// Proof: one attempt of one proof under readiness. Name, OK, Error, Claimed (the service still claimed to be ready
-	// right after the attempt), Result (of one that failed while it did: what its ready answer says then, ready or degraded), Count["took_ms"].
+	// right after the attempt), Result (of one that failed while it did: what its ready answer says then, ready or degraded), Count: took_ms,
+	// attempts (how many it were since the claim, or since it last held: attempts that say the same as those before them have no event), failed_ms (of
+	// one that held: when the last ask that failed was begun), held_ms (of one that held: when the first ask in a row that held was over; of
+	// one that failed: when the last ask that held was begun).
 	Proof Kind = "proof"
+	// EarlyProof: the same of an attempt from before the claim, with the same fields but Claimed and Result.
+	EarlyProof Kind = "proof.early"
 	// Budget: the service's budget was over while it was neither ready nor gone. Text.
 	Budget Kind = "budget"
 	// Stop: the runner asked the service to stop. Signal. Source is "experiment" when the experiment asks for it, "" when observation is

@@ -56,6 +56,7 @@ const (
 	HalfMigration            Defect = "half-migration"
 	StaleLock                Defect = "stale-lock"
 	VagueFailure             Defect = "vague-failure"
+	LateReady                Defect = "late-ready"
 )
 
 // defectDoc documents one defect: what it plays, which of the failures really
@@ -110,6 +111,7 @@ func defectTable() []defectDoc {
 		{HalfMigration, "a migration that is cut off leaves the schema marked as dirty, and a dirty one is refused", 9, "then_restart"},
 		{StaleLock, "a failed start leaves the file SMD_LOCK behind, which keeps the next one away", 0, "then_restart"},
 		{VagueFailure, "says that a phase failed, but not which, nor why", 0, "fail_fast {log}"},
+		{LateReady, "serves everything, and says so in its log only SMD_READY_DELAY (5s) later", 0, "late_ready where that line is the claim"},
 	}
 }
 

@@ -254,6 +254,19 @@ func TestDefectHealthLies(t *testing.T) {
 	assert.Equal(t, http.StatusServiceUnavailable, call(t, http.MethodPost, base+"/api/threads", `{"title":"x"}`).status)
 }
 
+func TestDefectLateReady(t *testing.T) {
+	t.Parallel()
+	env := sound(t)
+	env["SMD_READY_DELAY"] = "10m"
+	smd := launch(t, env, defect(LateReady))
+	smd.line("PHASE COMPLETED: FINALIZE")
+	base := "http://" + smd.address()
+	assert.Equal(t, http.StatusCreated, call(t, http.MethodPost, base+"/api/threads", `{"title":"x"}`).status)
+	assert.NotContains(t, smd.output(), "STARTUP SEQUENCE COMPLETED")
+	smd.terminate()
+	assert.Equal(t, 0, smd.exit())
+}
+
 func TestDefectLostEarlyMessage(t *testing.T) {
 	t.Parallel()
 	env := sound(t)

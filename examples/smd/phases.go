@@ -45,6 +45,9 @@ func (s *service) start(ctx context.Context) error {
 	if s.config.Defects.Has(VagueFailure) { // defect: vague-failure
 		sequence.Logf = vaguely(s.log.Printf)
 	}
+	if s.config.Defects.Has(LateReady) { // defect: late-ready
+		sequence.Linger = func(ctx context.Context) { _ = startup.Wait(ctx, defectDuration("SMD_READY_DELAY", 5*time.Second)) }
+	}
 	return sequence.Run(ctx)
 }
 

@@ -18,6 +18,7 @@ type procStat struct {
 	threads              int
 	start                uint64 // clock ticks since boot; with the pid, an identity
 	stack                uintptr
+	ticks                int // of a processor's time, a hundredth of a second each, of all its threads
 }
 
 // gone reports a process that has ended and only waits to be collected. The
@@ -50,6 +51,7 @@ func parseStat(pid int, b []byte) (procStat, error) {
 	s := procStat{pid: pid, state: f[0][0]}
 	s.ppid, s.pgid, s.sid = number(f[1]), number(f[2]), number(f[3])
 	s.threads = number(f[17])
+	s.ticks = number(f[11]) + number(f[12])
 	s.start, _ = strconv.ParseUint(string(f[19]), 10, 64)
 	stack, _ := strconv.ParseUint(string(f[25]), 10, 64)
 	s.stack = uintptr(stack)

@@ -10,10 +10,12 @@ import (
 	"time"
 )
 
-// web is what the service says over HTTP: /ready is 503 until it is ready, /state is its phase as JSON.
+// web is what the service says over HTTP: /ready is 503 until it is ready, /work until it can work, /state is its phase as JSON. /slow is
+// answered after three seconds.
 type web struct {
 	mu     sync.Mutex
 	answer string // of /ready; "": not ready
+	works  bool
 	phase  string
 }
 
@@ -24,6 +26,10 @@ func (s *service) claims() map[string]func([]string) error {
 		"pause":  func(a []string) error { return pause(a[0]) },
 		"ready":  func(a []string) error { return s.set(strings.Join(a, " "), nil) },
 		"state":  func(a []string) error { return s.set("", &a[0]) },
+		"lie":    func(a []string) error { return s.apart(a[0], false) },
+		"late":   func(a []string) error { return s.apart(a[0], true) },
+		"rest":   func(a []string) error { return rest(a[0]) },
+		"work":   func(a []string) error { return s.work(a[0] == "yes") },
 		"notify": func(a []string) error { return notify(strings.Join(a, " ")) },
 		"mark":   func(a []string) error { return mark(a[0]) },
 	}
@@ -49,9 +55,13 @@ func (s *service) serve() error {
 
 func (w *web) ServeHTTP(out http.ResponseWriter, in *http.Request) {
 	w.mu.Lock()
-	answer, phase := w.answer, w.phase
+	answer, phase, works := w.answer, w.phase, w.works
 	w.mu.Unlock()
 	switch {
+	case in.URL.Path == "/work" && works:
+		fmt.Fprint(out, "done")
+	case in.URL.Path == "/slow":
+		time.Sleep(3 * time.Second)
 	case in.URL.Path == "/state":
 		fmt.Fprintf(out, `{"phase":%q}`, phase)
 	case in.URL.Path == "/ready" && answer != "":
@@ -76,6 +86,54 @@ func (s *service) set(answer string, phase *string) error {
 	}
 	s.web.answer = answer
 	return nil
+}
+
+// apart claims to be ready and can work so long after it, or, late, before it, and prints "truth MICROSECONDS": by its own clock, which it reads
+// while nobody is answered.
+func (s *service) apart(d string, late bool) error {
+	between, err := time.ParseDuration(d)
+	if err != nil {
+		return err
+	}
+	if s.web == nil {
+		if err := s.serve(); err != nil {
+			return err
+		}
+	}
+	first, second := func() { s.web.answer = "ok" }, func() { s.web.works = true }
+	if late {
+		first, second = second, first
+	}
+	s.web.mu.Lock()
+	began := time.Now()
+	first()
+	if between > 0 {
+		s.web.mu.Unlock()
+		time.Sleep(between)
+		s.web.mu.Lock()
+	}
+	truth := time.Since(began)
+	if between == 0 {
+		truth = 0 // nobody was answered in between
+	}
+	second()
+	s.web.mu.Unlock()
+	return say(fmt.Sprintf("truth %d", truth.Microseconds()))
+}
+
+// work makes it able to work, or not.
+func (s *service) work(works bool) error {
+	s.web.mu.Lock()
+	defer s.web.mu.Unlock()
+	s.web.works = works
+	return nil
+}
+
+// rest waits.
+func rest(d string) error {
+	between, err := time.ParseDuration(d)
+	time.Sleep(between)
+	return err
 }
 
 func notify(text string) error {

@@ -66,6 +66,8 @@ type Sequence struct {
 	Logf func(format string, args ...any)
 	// Delay is called at the beginning of each phase, to stretch it; may be nil.
 	Delay func(ctx context.Context, phase string) error
+	// Linger is called when all is done, before the log says so; may be nil.
+	Linger func(ctx context.Context)
 
 	step int
 }
@@ -93,6 +95,9 @@ func (s *Sequence) Run(ctx context.Context) error {
 	// The state says ready before the log does, so that whoever reacts to the
 	// line finds it true.
 	s.State.complete()
+	if s.Linger != nil {
+		s.Linger(ctx)
+	}
 	s.Logf("STARTUP SEQUENCE COMPLETED (%.3fs)", time.Since(began).Seconds())
 	return nil
 }

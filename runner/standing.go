@@ -1,0 +1,50 @@
+package runner
+
+import (
+	"time"
+
+	"github.com/chaos-startup/chaos/internal/process"
+)
+
+// A service that claims to be ready and dies of what it does next is not ready: its claim must stand as long as it took to come, within
+// these bounds. So a loaded machine, where everything takes longer, gives it longer, and a quick service costs no time.
+const (
+	standAtLeast = 5 * time.Millisecond
+	standAtMost  = 100 * time.Millisecond
+)
+
+// A service that was not idle when that was over has not shown yet what it does next. It must be seen idle, or have had its share of the
+// processors, which on a loaded machine takes longer by the clock than by its own time.
+const (
+	share   = 50 * time.Millisecond // of a processor, for one that is never idle
+	starved = 10 * time.Second      // one that gets no processor for so long shows nothing any more
+)
+
+// mustStand is how much longer the claim must stand.
+func (t *trial) mustStand() time.Duration {
+	since := t.claims.since()
+	took := since.Sub(t.process.Started())
+	return time.Until(since.Add(min(max(took, standAtLeast), standAtMost)))
+}
+
+// standing is what was seen of a claim that has stood as long as it must.
+type standing struct {
+	since  time.Time
+	worked time.Duration // what the service had had of the processors then
+}
+
+// longer is how much longer its claim must stand because it is not idle; 0: no longer. Idle is who is so twice: work may pass from a thread
+// that was not looked at yet to one that was.
+func (s *standing) longer(p *process.Process) time.Duration {
+	if !p.Busy() && !p.Busy() {
+		return 0
+	}
+	worked := p.Worked()
+	if s.since.IsZero() {
+		s.since, s.worked = time.Now(), worked
+	}
+	if worked-s.worked >= share || time.Since(s.since) >= starved {
+		return 0
+	}
+	return standAtLeast
+}
