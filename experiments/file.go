@@ -100,6 +100,7 @@ type Proof struct {
 	Name        string            `yaml:"name"`
 	Needs       []string          `yaml:"needs"` // dependencies
 	Again       timeline.Duration `yaml:"again"` // it is asked again so long after it held; 0: only after a fault was lifted; default 1s
+	From        string            `yaml:"from"`  // ready (default), or start: its message is sent while the service starts
 	probes.Spec `yaml:",inline"`
 }
 

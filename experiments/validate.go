@@ -192,8 +192,15 @@ func (l *loader) validateReadiness() {
 			l.knownDependency(d, fmt.Sprintf("%s.needs[%d]", at, k), need)
 		}
 		l.validateProbe(d, at, &p.Spec)
+		if p.From == fromStart && (p.WebSocket == nil || len(p.WebSocket.Expect) == 0 || p.Then != nil || p.Parallel > 1 || p.WebSocket.Reconnect > 0) {
+			d.add(d.at(at+".from"), "only one message on a WebSocket can be sent while the service starts",
+				"a websocket probe with `expect`, without reconnect, parallel and then", "")
+		}
 	}
 }
+
+// fromStart is the moment of a proof whose message is sent while the service starts.
+const fromStart = "start"
 
 // knownDependency reports a name that is no dependency.
 func (l *loader) knownDependency(d *decoder, at, name string) {

@@ -199,6 +199,7 @@ func (t *trial) watchIncarnation(ctx context.Context, wg *sync.WaitGroup) {
 	if t.watchesUsage() {
 		wg.Go(func() { t.followUsage(ctx) })
 	}
+	t.sendSoon(ctx, wg)
 	for _, p := range t.polls {
 		wg.Go(func() { t.pollPhase(ctx, p) })
 	}

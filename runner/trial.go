@@ -38,6 +38,7 @@ type trial struct {
 	spec         contracts.Spec
 	service      experiments.Service // rendered
 	readiness    []proof
+	sooners      []*sooner // those with from: start
 	dependencies []*dependency
 	naming       *naming // nil: no dependency has names
 	dir          string

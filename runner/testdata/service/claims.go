@@ -17,6 +17,7 @@ type web struct {
 	answer string // of /ready; "": not ready
 	works  bool
 	phase  string
+	chat   *chat
 }
 
 // claims are the steps by which it says how far it is.
@@ -29,6 +30,7 @@ func (s *service) claims() map[string]func([]string) error {
 		"lie":    func(a []string) error { return s.apart(a[0], false) },
 		"late":   func(a []string) error { return s.apart(a[0], true) },
 		"rest":   func(a []string) error { return rest(a[0]) },
+		"chat":   func(a []string) error { return s.web.chat.set(a[0]) },
 		"work":   func(a []string) error { return s.work(a[0] == "yes") },
 		"notify": func(a []string) error { return notify(strings.Join(a, " ")) },
 		"mark":   func(a []string) error { return mark(a[0]) },
@@ -44,7 +46,7 @@ func pause(text string) error {
 
 // serve listens on $PORT.
 func (s *service) serve() error {
-	s.web = &web{}
+	s.web = &web{chat: newChat()}
 	l, err := net.Listen("tcp", "127.0.0.1:"+os.Getenv("PORT"))
 	if err != nil {
 		return err
@@ -58,6 +60,8 @@ func (w *web) ServeHTTP(out http.ResponseWriter, in *http.Request) {
 	answer, phase, works := w.answer, w.phase, w.works
 	w.mu.Unlock()
 	switch {
+	case in.URL.Path == "/ws":
+		w.chat.ServeHTTP(out, in)
 	case in.URL.Path == "/work" && works:
 		fmt.Fprint(out, "done")
 	case in.URL.Path == "/slow":

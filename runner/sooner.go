@@ -1,0 +1,123 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/chaos-startup/chaos/probes"
+	"github.com/chaos-startup/chaos/timeline"
+)
+
+// sooner is a proof with `from: start`: its message is sent while the service starts, again and again as long as it is turned away. Whoever
+// takes it must answer it: a message that was taken and lost stays lost, so the proof of that start never holds. Once it was answered, the
+// proof is asked like any other. Safe for concurrent use.
+type sooner struct {
+	patient probes.Probe // waits as long as a start may take
+	usual   probes.Probe
+	timeout time.Duration // for the answer, once the proof is asked
+
+	mu   sync.Mutex
+	sent *letter // of the present start
+}
+
+// letter is the message of one start. What it came to is known when done is closed.
+type letter struct {
+	done chan struct{}
+	err  error // nil: it was answered
+
+	mu   sync.Mutex
+	away error // why it was turned away the last time
+}
+
+// sendingEach is how long a message that was turned away waits.
+const sendingEach = 20 * time.Millisecond
+
+// newSooner makes the proof; budget is how long a start may take.
+func newSooner(spec probes.Spec, env probes.Env, budget time.Duration) (*sooner, error) {
+	usual, err := probes.New(spec, env)
+	if err != nil {
+		return nil, err
+	}
+	timing := spec.Timing()
+	spec.Timeout = timeline.Duration(budget + timing.Timeout)
+	patient, err := probes.New(spec, env)
+	return &sooner{patient: patient, usual: usual, timeout: timing.Timeout}, err
+}
+
+// send begins with a start of the service, and ends with it or when the message was taken.
+func (s *sooner) send(ctx context.Context) {
+	l := &letter{done: make(chan struct{})}
+	s.mu.Lock()
+	s.sent = l
+	s.mu.Unlock()
+	for {
+		answer, err := s.patient(ctx)
+		if ctx.Err() != nil {
+			return // it died, or the trial is over: nobody is there to answer
+		}
+		if err == nil || !probes.TurnedAway(answer, err) {
+			l.err = err
+			close(l.done)
+			return
+		}
+		l.mu.Lock()
+		l.away = err
+		l.mu.Unlock()
+		rest(ctx, sendingEach, nil)
+	}
+}
+
+// ask is the proof: a Probe.
+func (s *sooner) ask(ctx context.Context) (probes.Answer, error) {
+	s.mu.Lock()
+	l := s.sent
+	s.mu.Unlock()
+	if l == nil {
+		return probes.Answer{}, errors.New("no message was sent yet")
+	}
+	late := time.NewTimer(s.timeout)
+	defer late.Stop()
+	select {
+	case <-l.done:
+	case <-late.C:
+		return probes.Answer{}, fmt.Errorf("the message that was sent during the startup: %w", l.unanswered(s.timeout))
+	case <-ctx.Done():
+		return probes.Answer{}, context.Cause(ctx)
+	}
+	if l.err != nil {
+		return probes.Answer{}, fmt.Errorf("the message that was taken during the startup is lost: %w", l.err)
+	}
+	return s.usual(ctx)
+}
+
+func (l *letter) unanswered(waited time.Duration) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.away != nil {
+		return fmt.Errorf("still not answered %s later; it was turned away before: %w", waited, l.away)
+	}
+	return fmt.Errorf("still not answered %s later", waited)
+}
+
+// sendSoon starts the proofs that begin with the service.
+func (t *trial) sendSoon(ctx context.Context, wg *sync.WaitGroup) {
+	for _, s := range t.sooners {
+		wg.Go(func() { s.send(ctx) })
+	}
+}
+
+// proofProbe makes the probe of a proof.
+func (t *trial) proofProbe(from string, spec probes.Spec, env probes.Env) (probes.Probe, error) {
+	if from != "start" {
+		return probes.New(spec, env)
+	}
+	s, err := newSooner(spec, env, t.service.Budget.D())
+	if err != nil {
+		return nil, err
+	}
+	t.sooners = append(t.sooners, s)
+	return s.ask, nil
+}
