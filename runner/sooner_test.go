@@ -58,7 +58,7 @@ func TestMessagesOfEveryStart(t *testing.T) {
 	l.vars["lab"] = l.dir
 	r := l.run(`
 service:
-  command: ['${var.program}', serve, +, chat, queue, +, chat, await, +, once, '${var.lab}/first', '3', +, chat, open, +, ready, ok, +, wait]
+  command: ['${var.program}', serve, +, chat, queue, +, chat, await, +, once, '${var.lab}/first-${trial}', '3', +, chat, open, +, ready, ok, +, wait]
   restart: {policy: on-failure, max: 2, backoff: 10ms}
 readiness:
   - name: nothing is lost
@@ -71,5 +71,5 @@ experiments:
 `)
 	trial := only(t, r, "one")
 	verdict(t, trial, contracts.Pass, "readiness")
-	assert.Len(t, events(trial, timeline.Exec), 2)
+	assert.Len(t, events(trial, timeline.Exec), 2, show(trial))
 }
