@@ -1,7 +1,7 @@
 #!/bin/sh
 # The figures of docs/performance.md, as Markdown, from one run on this machine: sh tools/bench.sh [SECTION...]. All of them take half an hour.
 # Each section compares what it measures with the same thing without chaos, in the same run: figures of two runs are not comparable.
-# Sections: phases trials program connect, and those of the proxy beside others (peers: all of these): throughput latency connections memory
+# Sections: phases ready trials program connect, and those of the proxy beside others (peers: all of these): throughput latency connections memory
 # arming fidelity bandwidth; traffic: the load generator beside vegeta.
 set -eu
 cd "$(dirname "$0")/.."
@@ -59,9 +59,10 @@ peers() {
 	fi
 }
 
-for section in ${*:-phases trials program connect peers}; do
+for section in ${*:-phases ready trials program connect peers}; do
 	case $section in
 	phases) bench 'A fault lands in its phase: 1,000 trials each, beside a watcher of the log' ./runner PhaseExact 1x ;;
+	ready) bench 'False readiness, measured beside the truth: 20 trials each' ./runner FalseReady 1x ;;
 	trials) bench 'A whole trial beside the bare service: medians of 101 pairs' ./runner Overhead 1x ;;
 	program) bench 'The whole program' ./runner Program 1x ;;
 	connect) bench 'A connect(2), plain and intercepted' ./internal/process Connect 1s ;;
