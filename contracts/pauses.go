@@ -53,6 +53,8 @@ const (
 	regularPauses = 4
 	// readPauses bounds the work: what the first do is what all do.
 	readPauses = 24
+	// manyPauses is how many there must be before their level at the end is set against that at the beginning.
+	manyPauses = 60
 )
 
 // shapeOf tells how pauses (ms) develop. It accuses nobody by chance: what random pauses would often show as well is unclear.
@@ -76,7 +78,21 @@ func shapeOf(pauses []float64) shape {
 		}
 		return s
 	}
-	return s.irregular(read)
+	s = s.irregular(read)
+	if s.growth == unclear && staysLow(pauses) {
+		s.growth, s.spread = constant, spreadAround(read, 0)
+	}
+	return s
+}
+
+// staysLow says whether many pauses are in the end what they were at first. A busy machine makes pauses longer and none shorter, so that the short ones
+// tell; and what varies by intent is longer by half at least when it has grown.
+func staysLow(p []float64) bool {
+	if len(p) < manyPauses {
+		return false
+	}
+	first, last := p[:3], slices.Sorted(slices.Values(p[len(p)/2:]))
+	return last[len(last)/10] < 1.5*slices.Min(first) && median(last) < 2*median(first)
 }
 
 // irregular tells how pauses develop that obey no law to the millisecond.

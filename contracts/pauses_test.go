@@ -65,7 +65,7 @@ func retrySchedules() []retrySchedule {
 func TestShapesOfRandomPauses(t *testing.T) {
 	const runs = 200
 	for _, s := range retrySchedules() {
-		for _, n := range []int{4, 6, 8, 12, 20} {
+		for _, n := range []int{4, 6, 8, 12, 20, 80} {
 			for _, noise := range []float64{0.3, 1} {
 				t.Run(fmt.Sprintf("%s %d %g", s.name, n, noise), func(t *testing.T) {
 					t.Parallel()
@@ -102,4 +102,21 @@ func TestShapesOfRandomPauses(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestADrumbeatIsToldThroughTheNoiseOfABusyMachine: a hundred short pauses that a busy machine stretches do not grow.
+func TestADrumbeatIsToldThroughTheNoiseOfABusyMachine(t *testing.T) {
+	told := 0
+	for run := range 200 {
+		r := rand.New(rand.NewPCG(uint64(run), 1))
+		p := make([]float64, 110)
+		for i := range p {
+			p[i] = 5 + r.ExpFloat64()*6
+		}
+		if shapeOf(p).growth == constant {
+			told++
+		}
+	}
+	t.Log(told)
+	assert.GreaterOrEqual(t, told, 180)
 }
