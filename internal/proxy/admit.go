@@ -216,6 +216,9 @@ func (c *conn) connect() {
 
 // dial connects to the dependency. Where descriptors are missing it waits until there are some again.
 func (c *conn) dial(ctx context.Context, upstream string) (*socket, error) {
+	if s := dialNear(upstream); s != nil {
+		return s, nil
+	}
 	for pause := time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
 		server, err := c.p.dialer.DialContext(ctx, "tcp", upstream)
 		if err == nil {

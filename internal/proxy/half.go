@@ -24,6 +24,7 @@ type half struct {
 
 	carry   []byte        // read when a fault had come on already: it must pass the chain
 	unsent  []byte        // read before, and not written yet
+	atEnd   bool          // the source has ended, and the reactor passed that on already
 	refused error         // what the source said before
 	woken   chan struct{} // something changed: look at the connection's mode again
 	flushed chan *chunk   // marks that have come out of the chain
@@ -59,6 +60,9 @@ func (c *conn) pump() {
 	if c.silent.Load() {
 		c.sever()
 	}
+	if c.halves[faults.Upstream].atEnd && c.halves[faults.Downstream].atEnd {
+		return
+	}
 	var down sync.WaitGroup
 	down.Go(c.halves[faults.Downstream].run)
 	c.halves[faults.Upstream].run()
@@ -78,7 +82,7 @@ func (h *half) wake() {
 func (h *half) run() {
 	defer h.c.recovered()
 	h.sendRest()
-	for over := false; !over; {
+	for over := h.atEnd && !h.c.ended() && !h.c.silent.Load(); !over; {
 		switch c := h.c; {
 		case c.ended():
 			over = h.windDown()

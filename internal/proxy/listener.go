@@ -194,15 +194,17 @@ func (l *listener) unhang() {
 	}
 }
 
+// sockaddr is an address as the kernel wants it.
+func sockaddr(to netip.AddrPort) (family int, address unix.Sockaddr) {
+	if a := to.Addr().Unmap(); a.Is4() {
+		return unix.AF_INET, &unix.SockaddrInet4{Port: int(to.Port()), Addr: a.As4()}
+	}
+	return unix.AF_INET6, &unix.SockaddrInet6{Port: int(to.Port()), Addr: to.Addr().As16()}
+}
+
 // fill connects without waiting for an answer. It returns the socket, or -1.
 func fill(to netip.AddrPort) int {
-	var address unix.Sockaddr
-	family := unix.AF_INET
-	if a := to.Addr().Unmap(); a.Is4() {
-		address = &unix.SockaddrInet4{Port: int(to.Port()), Addr: a.As4()}
-	} else {
-		family, address = unix.AF_INET6, &unix.SockaddrInet6{Port: int(to.Port()), Addr: a.As16()}
-	}
+	family, address := sockaddr(to)
 	syscall.ForkLock.RLock() // no child may get the descriptor before it is closed for them
 	fd, err := unix.Socket(family, unix.SOCK_STREAM, 0)
 	if err == nil {

@@ -5,7 +5,6 @@ import (
 	"os"
 	"runtime"
 	"sync"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -161,6 +160,9 @@ func (r *reactor) admit(ride *ride) error {
 	return nil
 }
 
+// deafen lets nothing more be heard of a descriptor: at its end it would be readable for ever.
+func (r *reactor) deafen(fd int) { _ = unix.EpollCtl(r.epoll, unix.EPOLL_CTL_DEL, fd, nil) }
+
 // dismiss ends it.
 func (r *reactor) dismiss(ride *ride) {
 	for _, fd := range ride.fds {
@@ -170,23 +172,5 @@ func (r *reactor) dismiss(ride *ride) {
 	defer r.mu.Unlock()
 	for _, fd := range ride.fds {
 		delete(r.rides, int32(fd)) // #nosec G115 -- a file descriptor
-	}
-}
-
-// receive reads once.
-func receive(fd int, b []byte) (n int, err error) {
-	for {
-		if n, err = syscall.Read(fd, b); !interrupted(err) {
-			return max(n, 0), err
-		}
-	}
-}
-
-// transmit writes what the kernel takes.
-func transmit(fd int, b []byte) (n int, err error) {
-	for {
-		if n, err = syscall.Write(fd, b); !interrupted(err) {
-			return max(n, 0), err
-		}
 	}
 }

@@ -104,10 +104,24 @@ func (r *ride) step(fd int, buf []byte) {
 		return
 	case err != nil:
 		h.refused = err
-	case n > 0 && r.pass(h, buf[:n]):
+	case n > 0 && r.pass(h, buf[:n]), n == 0 && r.passEnd(h):
 		return
 	}
 	r.end()
+}
+
+// passEnd passes on that a source has ended. It is false when the halves must go on, or both have ended.
+func (r *ride) passEnd(h *half) bool {
+	if !h.mayBeFast() {
+		return false
+	}
+	h.atEnd = true
+	if h.d == faults.Upstream {
+		r.c.clientEnded()
+	}
+	r.reactor.deafen(r.fds[h.d])
+	h.lastByte()
+	return !r.c.halves[1-h.d].atEnd
 }
 
 // pass writes data. It is false when the half must go on with it.
