@@ -153,9 +153,9 @@ func spreadAround(p []float64, slope float64) float64 {
 // theilSen is the median slope of the logarithms (Theil, 1950; Sen, 1968): a robust estimate of the growth of a step.
 func theilSen(p []float64) float64 {
 	var slopes []float64
-	for j := range p {
-		for i := range j {
-			slopes = append(slopes, (math.Log(max(p[j], 0.1))-math.Log(max(p[i], 0.1)))/float64(j-i))
+	for j, later := range p {
+		for i, earlier := range p[:j] {
+			slopes = append(slopes, (math.Log(max(later, 0.1))-math.Log(max(earlier, 0.1)))/float64(j-i))
 		}
 	}
 	if len(slopes) == 0 {

@@ -36,7 +36,11 @@ type standing struct {
 // longer is how much longer its claim must stand because it is not idle; 0: no longer. Idle is who is so twice: work may pass from a thread
 // that was not looked at yet to one that was.
 func (s *standing) longer(p *process.Process) time.Duration {
-	if !p.Busy() && !p.Busy() {
+	busy := p.Busy()
+	if !busy {
+		busy = p.Busy()
+	}
+	if !busy {
 		return 0
 	}
 	worked := p.Worked()
