@@ -22,6 +22,9 @@ const lifetime = time.Hour
 // ErrMissing is returned for a key that is not there, or no longer.
 var ErrMissing = errors.New("not in the cache")
 
+// poolSize is how many connections a cache opens at most.
+const poolSize = 5
+
 // Cache is a pool of Redis connections; safe for concurrent use.
 type Cache struct{ client *redis.Client }
 
@@ -44,6 +47,7 @@ func Open(url string, timeout time.Duration) (*Cache, error) {
 	}
 	// The library's own retries would multiply the ones of the startup policy.
 	options.MaxRetries, options.DialerRetries = -1, 1
+	options.PoolSize = poolSize
 	options.DialTimeout, options.ReadTimeout, options.WriteTimeout = timeout, timeout, timeout
 	options.ContextTimeoutEnabled = true
 	// RESP2 without client identification: one round trip less per connection,
