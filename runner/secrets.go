@@ -78,6 +78,9 @@ func formsOf(value string, words []string) []string {
 	return []string{":" + value + "@", "password=" + value, "PASSWORD=" + value}
 }
 
+// mask hides secrets in a text. The resolver asks for it while they are still being learnt.
+func (t *trial) mask(text string) string { return (*t.hides.Load())(text) }
+
 // learnSecrets makes the trial's mask hide them, and the keeper of the log look for them where an invariant asks for it.
 func (t *trial) learnSecrets() {
 	all := t.secrets()
@@ -87,7 +90,8 @@ func (t *trial) learnSecrets() {
 			values = append(values, s.value)
 		}
 	}
-	t.mask = experiments.Mask(values)
+	mask := experiments.Mask(values)
+	t.hides.Store(&mask)
 	if !t.spec.Invariants.NoSecretsInLogs {
 		return
 	}

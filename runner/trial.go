@@ -48,8 +48,8 @@ type trial struct {
 	gate       *process.Gate
 	recorder   *timeline.Recorder
 	keeper     *logKeeper
-	mask       func(string) string // hides the run's secrets, and those that the service is given
-	noSecret   bool                // it was given none, and an invariant is about them
+	hides      atomic.Pointer[func(string) string] // the run's secrets, and those that the service is given; see mask
+	noSecret   bool                                // it was given none, and an invariant is about them
 	tracker    *phases.Tracker
 	injector   *injector
 	process    *process.Process // of the present incarnation
@@ -97,13 +97,15 @@ type dependency struct {
 func (s *suite) newTrial(index int) *trial {
 	plan := s.plan.Trials[index]
 	name := fmt.Sprintf("t%d", index+1)
-	return &trial{
+	t := &trial{
 		suite: s, plan: plan, index: index, name: name, marker: s.marker + "-" + name, title: plan.Title(), started: time.Now(),
-		spec: plan.Spec(), mask: s.mask, ports: map[string]int{}, files: map[string]string{},
+		spec: plan.Spec(), ports: map[string]int{}, files: map[string]string{},
 		gate: process.NewGate(), recorder: timeline.NewRecorder(),
 		undeclared: map[string]bool{}, crowd: map[string]int{}, woken: make(chan struct{}, 1), claimedReady: make(chan struct{}, 1),
 		asked: make(chan struct{}),
 	}
+	t.hides.Store(&s.mask)
+	return t
 }
 
 // run observes the service once and cleans up, also when ctx ends in between.
