@@ -56,12 +56,7 @@ func (k *copier) readOnce(fd uintptr) bool {
 	if k.buf == nil {
 		k.buf = smallBuffers.Get().(*[smallRead]byte)
 	}
-	for {
-		k.n, k.err = syscall.Read(int(fd), k.buf[:])
-		if !interrupted(k.err) {
-			break
-		}
-	}
+	k.n, k.err = receive(int(fd), k.buf[:]) // #nosec G115 -- a file descriptor
 	if wouldWait(k.err) {
 		k.release()
 		return false

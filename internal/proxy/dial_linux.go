@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"errors"
 	"net/netip"
 
 	"golang.org/x/sys/unix"
@@ -28,7 +29,7 @@ func dialNear(upstream string) *socket {
 
 // connected says whether a connect that was not over when it returned is over now, well.
 func connected(fd int, err error) bool {
-	if err != unix.EINPROGRESS { //nolint:errorlint // an errno as it is
+	if !errors.Is(err, unix.EINPROGRESS) {
 		return false
 	}
 	ready := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}} // #nosec G115 -- a file descriptor

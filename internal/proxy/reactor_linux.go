@@ -12,7 +12,7 @@ import (
 
 // reactor passes the bytes of calm connections on, and wakes whoever waits for a time, from one goroutine that spends its life in epoll_wait(2).
 // The runtime's own poller costs a round trip two more changes of thread, and its timers are a millisecond late. A connection that is treated, that
-// ends, or that carries much at once leaves it for good, and gets goroutines.
+// breaks, or that carries much at once leaves it for good, and gets goroutines.
 type reactor struct {
 	epoll, timer int
 	buf          [smallRead]byte
@@ -126,7 +126,7 @@ func (r *reactor) set(d time.Duration) {
 func (r *reactor) at(t time.Time) *alarm {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	a := &alarm{at: t, rung: make(chan struct{})}
+	a := &alarm{at: t, rung: make(chan struct{}), index: -1}
 	if r.ending {
 		close(a.rung)
 		return a

@@ -19,6 +19,3 @@ func (*reactor) forget(*alarm)         {}
 func (*reactor) admit(*ride) error     { return errors.ErrUnsupported }
 func (*reactor) dismiss(*ride)         {}
 func (*reactor) deafen(int)            {}
-
-func receive(int, []byte) (int, error)  { return 0, errors.ErrUnsupported }
-func transmit(int, []byte) (int, error) { return 0, errors.ErrUnsupported }

@@ -1,10 +1,10 @@
-//go:build race
+//go:build race || !linux
 
 package proxy
 
 import "syscall"
 
-// receive reads once. The race detector learns from syscall.Read what happens before what; see raw_linux.go.
+// receive reads once. The race detector learns from syscall.Read what happens before what; see receive_linux.go.
 func receive(fd int, b []byte) (n int, err error) {
 	for {
 		if n, err = syscall.Read(fd, b); !interrupted(err) {
