@@ -91,12 +91,13 @@ func (t *trace) recordTraffic(r *expressions.Record, f *TrafficFigures) {
 		}
 		return &ms
 	}
-	r.Variable("traffic").Set("requests", f.Requests).Set("ok", f.OK).Set("errors", f.Errors).Set("errors_by_kind", f.ErrorsByKind).Set("p50_ms", known(f.P50MS)).
-		Set("p95_ms", known(f.P95MS)).Set("p99_ms", known(f.P99MS)).Set("max_ms", known(f.MaxMS)).Set("result", f.Result).Set("early", f.Early).Set("lag_p99_ms", f.LagP99MS).
-		Shown(t.trafficSummary())
+	figures := func(o *expressions.Object, q RequestFigures) *expressions.Object {
+		return o.Set("requests", q.Requests).Set("ok", q.OK).Set("errors", q.Errors).Set("errors_by_kind", q.ErrorsByKind).
+			Set("p50_ms", known(q.P50MS)).Set("p95_ms", known(q.P95MS)).Set("p99_ms", known(q.P99MS)).Set("max_ms", known(q.MaxMS)).Shown(t.trafficSummary())
+	}
+	figures(r.Variable("traffic"), f.RequestFigures).Set("result", f.Result).Set("early", f.Early).Set("lag_p99_ms", f.LagP99MS)
 	for _, s := range f.Steps {
-		r.Add("traffic_step", s.Name).Set("requests", s.Requests).Set("ok", s.OK).Set("errors", s.Errors).Set("errors_by_kind", s.ErrorsByKind).
-			Set("p50_ms", known(s.P50MS)).Set("p95_ms", known(s.P95MS)).Set("p99_ms", known(s.P99MS)).Set("max_ms", known(s.MaxMS)).Shown(t.trafficSummary())
+		figures(r.Add("traffic_step", s.Name), s.RequestFigures)
 	}
 }
 

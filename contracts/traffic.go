@@ -20,27 +20,25 @@ type Traffic struct {
 	MaxLag    timeline.Duration `json:"max_lag"` // the generator's own: beyond it nothing is decided
 }
 
-// TrafficFigures is what a load came to. Latencies are of requests after the claim, from their intended moment; 0 where there was none.
+// TrafficFigures is what a load came to.
 type TrafficFigures struct {
-	Result       string         `json:"result"` // complete, exited, interrupted
-	Requests     int            `json:"requests"`
-	OK           int            `json:"ok"`
-	Errors       int            `json:"errors"`
-	ErrorsByKind map[string]int `json:"errors_by_kind,omitempty"`
-	P50MS        float64        `json:"p50_ms"`
-	P95MS        float64        `json:"p95_ms"`
-	P99MS        float64        `json:"p99_ms"`
-	MaxMS        float64        `json:"max_ms"`
-	Early        map[string]int `json:"early,omitempty"` // requests before the claim, by what became of them
-	LagP99MS     float64        `json:"lag_p99_ms"`
-	LagMaxMS     float64        `json:"lag_max_ms"`
-	Unsent       int            `json:"unsent,omitempty"`
-	Steps        []TrafficStep  `json:"steps,omitempty"` // where there are several
+	Result string `json:"result"` // complete, exited, interrupted
+	RequestFigures
+	Early    map[string]int `json:"early,omitempty"` // requests before the claim, by what became of them
+	LagP99MS float64        `json:"lag_p99_ms"`
+	LagMaxMS float64        `json:"lag_max_ms"`
+	Unsent   int            `json:"unsent,omitempty"`
+	Steps    []TrafficStep  `json:"steps,omitempty"` // where there are several
 }
 
 // TrafficStep is what one step of a load came to.
 type TrafficStep struct {
-	Name         string         `json:"name"`
+	Name string `json:"name"`
+	RequestFigures
+}
+
+// RequestFigures are what became of requests after the claim. Latencies count from their intended moment; 0 where there was none.
+type RequestFigures struct {
 	Requests     int            `json:"requests"`
 	OK           int            `json:"ok"`
 	Errors       int            `json:"errors"`
@@ -69,19 +67,22 @@ func (t *trace) trafficFigures() *TrafficFigures {
 	}
 	c := t.ev[total].Count
 	f := &TrafficFigures{
-		Result: t.ev[total].Result, Requests: whole(c["requests"]), OK: whole(c["ok"]), Errors: whole(c["errors"]), ErrorsByKind: counted(c, "errors_"),
-		P50MS: c["p50_ms"], P95MS: c["p95_ms"], P99MS: c["p99_ms"], MaxMS: c["max_ms"], Early: counted(c, "early_"),
+		Result: t.ev[total].Result, RequestFigures: requestsOf(c), Early: counted(c, "early_"),
 		LagP99MS: c["lag_p99_ms"], LagMaxMS: c["lag_max_ms"], Unsent: whole(c["unsent"]),
 	}
 	for _, i := range t.all(timeline.TrafficSummary, 0, len(t.ev)) {
 		if e := t.ev[i]; e.Name != "" {
-			f.Steps = append(f.Steps, TrafficStep{
-				Name: e.Name, Requests: whole(e.Count["requests"]), OK: whole(e.Count["ok"]), Errors: whole(e.Count["errors"]),
-				ErrorsByKind: counted(e.Count, "errors_"), P50MS: e.Count["p50_ms"], P95MS: e.Count["p95_ms"], P99MS: e.Count["p99_ms"], MaxMS: e.Count["max_ms"],
-			})
+			f.Steps = append(f.Steps, TrafficStep{Name: e.Name, RequestFigures: requestsOf(e.Count)})
 		}
 	}
 	return f
+}
+
+func requestsOf(count map[string]float64) RequestFigures {
+	return RequestFigures{
+		Requests: whole(count["requests"]), OK: whole(count["ok"]), Errors: whole(count["errors"]), ErrorsByKind: counted(count, "errors_"),
+		P50MS: count["p50_ms"], P95MS: count["p95_ms"], P99MS: count["p99_ms"], MaxMS: count["max_ms"],
+	}
 }
 
 // counted returns the figures whose names begin so, without that beginning; nil when there are none.
@@ -102,8 +103,7 @@ func counted(count map[string]float64, prefix string) map[string]int {
 func (f TrafficFigures) Words() string {
 	var parts []string
 	if f.Requests > 0 {
-		parts = append(parts, fmt.Sprintf("%s, %s%s", plural(f.Requests, "request"), errorWords(f.Errors, f.ErrorsByKind),
-			timesOf(f.P50MS, f.P95MS, f.P99MS, f.MaxMS)))
+		parts = append(parts, f.words())
 	}
 	if n := f.Early["requests"]; n > 0 {
 		parts = append(parts, fmt.Sprintf("%d early (%s)", n, kinds(f.Early, "requests", "bad")))
@@ -123,15 +123,16 @@ func (s TrafficStep) Words() string {
 	if s.Requests == 0 {
 		return "no request after the claim"
 	}
-	return fmt.Sprintf("%s, %s%s", plural(s.Requests, "request"), errorWords(s.Errors, s.ErrorsByKind), timesOf(s.P50MS, s.P95MS, s.P99MS, s.MaxMS))
+	return s.words()
 }
 
-// timesOf words latencies; where nothing was answered as it should there are none.
-func timesOf(p50, p95, p99, most float64) string {
-	if most == 0 {
-		return ""
+// words leaves the times out where nothing was answered as it should.
+func (r RequestFigures) words() string {
+	text := plural(r.Requests, "request") + ", " + errorWords(r.Errors, r.ErrorsByKind)
+	if r.MaxMS == 0 {
+		return text
 	}
-	return fmt.Sprintf("; p50 %s, p95 %s, p99 %s, max %s", Millis(p50), Millis(p95), Millis(p99), Millis(most))
+	return fmt.Sprintf("%s; p50 %s, p95 %s, p99 %s, max %s", text, Millis(r.P50MS), Millis(r.P95MS), Millis(r.P99MS), Millis(r.MaxMS))
 }
 
 func errorWords(n int, by map[string]int) string {
