@@ -2,30 +2,12 @@ package expressions
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
-
-	"flag"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
-
-var update = flag.Bool("update", false, "write docs/expr.md instead of comparing it")
-
-// TestDocs keeps docs/expr.md what the vocabulary says.
-func TestDocs(t *testing.T) {
-	const how = "write it with: go test ./expressions -run TestDocs -update"
-	path := filepath.Join("..", "docs", "expr.md")
-	if *update {
-		require.NoError(t, os.WriteFile(path, []byte(Markdown()), 0o600))
-	}
-	got, err := os.ReadFile(path)
-	require.NoError(t, err, how)
-	assert.Equal(t, Markdown(), string(got), how)
-}
 
 var exprNames = Names{"dependency": {"postgres"}, "phase": {"init", "database", "cache"}, "proof": {"a thread is stored"}}
 

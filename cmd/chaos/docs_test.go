@@ -13,6 +13,10 @@ import (
 	"github.com/spf13/pflag"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/chaos-startup/chaos/expressions"
+	"github.com/chaos-startup/chaos/phases"
+	"github.com/chaos-startup/chaos/probes"
 )
 
 const generated = "<!-- Made from the program by `make docs`: change cmd/chaos and run it again. -->\n"
@@ -28,9 +32,12 @@ func verbs() (root *cobra.Command, list []*cobra.Command) {
 	return root, list
 }
 
-// TestDocs keeps docs/cli.md and docs/exit-codes.md what the program says of itself.
+// TestDocs keeps the pages that are made from the program what it says of itself. docs/language.md and docs/faults.md have tests of their own.
 func TestDocs(t *testing.T) {
-	for name, text := range map[string]string{"cli.md": cliDoc(), "exit-codes.md": exitCodesDoc()} {
+	for name, text := range map[string]string{
+		"cli.md": cliDoc(), "exit-codes.md": exitCodesDoc(),
+		"expr.md": expressions.Markdown(), "phases.md": phases.Markdown(), "probes.md": probes.Markdown(),
+	} {
 		path := filepath.Join("..", "..", "docs", name)
 		if *update {
 			require.NoError(t, os.WriteFile(path, []byte(text), 0o644))
