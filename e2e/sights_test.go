@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -112,8 +113,9 @@ func sightDrivers(t *testing.T) map[string]driver {
 	}
 }
 
-// see lets a driver meet the fault and returns its error.
-func (d driver) see(ctx context.Context, p *proxy.Proxy, s faults.Sight) error {
+// see lets a driver meet the fault and returns its error. A fault that resets what is open must have done so before the driver goes on: the RST is what it is to
+// meet, not the moment before it.
+func (d driver) see(ctx context.Context, p *proxy.Proxy, s faults.Sight, resets bool) error {
 	limit := patience
 	if s.Limit {
 		limit = sightLimit
@@ -134,6 +136,9 @@ func (d driver) see(ctx context.Context, p *proxy.Proxy, s faults.Sight) error {
 			return fmt.Errorf("before the fault: %w", err)
 		}
 		p.Arm("f1")
+		for resets && p.Open() > 0 && ctx.Err() == nil {
+			runtime.Gosched()
+		}
 		var again context.CancelFunc
 		limited, again = context.WithTimeout(ctx, limit)
 		defer again()
@@ -152,11 +157,12 @@ func parseSight(t *testing.T, kind, with string) faults.Spec {
 
 // meeting is one sight, and what came of it.
 type meeting struct {
-	kind  string
-	sight faults.Sight
-	proxy *proxy.Proxy
-	err   error
-	took  time.Duration
+	kind   string
+	sight  faults.Sight
+	resets bool // what is open
+	proxy  *proxy.Proxy
+	err    error
+	took   time.Duration
 }
 
 // TestSights: what the catalogue says that clients see is what they see.
@@ -173,8 +179,8 @@ func TestSights(t *testing.T) {
 			if !ok || elsewhere[k.Name] {
 				continue
 			}
-			p, err := proxy.Start(t.Context(), proxy.Config{Name: k.Name, Upstream: d.upstream, Seed: 1,
-				Injections: []proxy.Injection{{ID: "f1", Fault: parseSight(t, k.Name, s.With)}}})
+			fault := parseSight(t, k.Name, s.With)
+			p, err := proxy.Start(t.Context(), proxy.Config{Name: k.Name, Upstream: d.upstream, Seed: 1, Injections: []proxy.Injection{{ID: "f1", Fault: fault}}})
 			require.NoError(t, err)
 			t.Cleanup(func() { assert.NoError(t, p.Close(context.WithoutCancel(t.Context()))) })
 			if k.Name == "max_connections" {
@@ -183,7 +189,7 @@ func TestSights(t *testing.T) {
 				t.Cleanup(func() { holder.Close() })
 				require.Eventually(t, func() bool { return p.Stats().Open == 1 }, patience, time.Millisecond)
 			}
-			all = append(all, &meeting{kind: k.Name, sight: s, proxy: p})
+			all = append(all, &meeting{kind: k.Name, sight: s, resets: fault.Behaviour().Open == faults.ResetOpen, proxy: p})
 		}
 		if k.Protocols == nil && !elsewhere[k.Name] && !strings.HasSuffix(k.Name, "_error") { // it is for every protocol
 			for client := range drivers {
@@ -214,7 +220,7 @@ func meet(ctx context.Context, drivers map[string]driver, all []*meeting) {
 // meet bounds the time of a driver that does not keep its limit, and ends its wait with the proxy.
 func (m *meeting) meet(ctx context.Context, d driver) {
 	began, done := time.Now(), make(chan error, 1)
-	go func() { done <- d.see(ctx, m.proxy, m.sight) }()
+	go func() { done <- d.see(ctx, m.proxy, m.sight, m.resets) }()
 	tolerance := 2 * patience
 	if m.sight.Limit {
 		tolerance = 3 * sightLimit
