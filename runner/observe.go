@@ -162,7 +162,7 @@ func (t *trial) launch(incarnation int) error {
 	}
 	spec := process.Spec{
 		Argv: t.service.Command, Dir: t.service.Dir, Env: t.environment(), Marker: t.marker, Folder: t.dir, Gate: t.gate,
-		Line: t.line, Output: t.logFile, Notify: t.notified, Exited: func(process.Exit) { t.gone = true },
+		Line: t.line, Output: t.logFile, Notify: t.notified, Started: t.runs, Exited: func(process.Exit) { t.gone = true },
 	}
 	if t.suite.intercepting == nil {
 		spec.Decide, spec.Datagrams = t.decide, t.naming != nil
@@ -176,13 +176,15 @@ func (t *trial) launch(incarnation int) error {
 		t.suite.forget(t.marker)
 		return fmt.Errorf("start the service: %w", err)
 	}
-	t.gate.Do(func() {
-		if t.process = p; t.askEarly {
-			t.askToStop()
-		}
-	})
 	t.suite.watch(t.marker, p.PID())
 	return nil
+}
+
+// runs learns of the process before anything it does. Gate held.
+func (t *trial) runs(p *process.Process) {
+	if t.process = p; t.askEarly {
+		t.askToStop()
+	}
 }
 
 func (t *trial) environment() []string {

@@ -97,6 +97,10 @@ type Spec struct {
 	// Notify gets every line of every sd_notify datagram, gate held; nil means
 	// that there is no notify socket.
 	Notify func(string)
+	// Started is called with the gate held as soon as the service runs, before
+	// its first line and before any answer of Decide that waits for the gate. Of
+	// the process it may only use Signal, PID and Started: Start has yet to return.
+	Started func(*Process)
 	// Exited is called with the gate held, after the last line and before Done
 	// is closed.
 	Exited func(Exit)

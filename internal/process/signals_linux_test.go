@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -59,4 +60,25 @@ func TestSignalsDoNotRepeatAttempts(t *testing.T) {
 			assert.NoError(t, p.Intercepted().Err)
 		})
 	}
+}
+
+// A service may have said and done everything by the time its Process is known: nothing of it is delivered before.
+func TestStartedComesBeforeAnyLine(t *testing.T) {
+	spec := part("print", "hello")
+	lines := record(&spec)
+	var early []string
+	over := false
+	spec.Started = func(p *Process) {
+		for deadline := time.Now().Add(long); !over && time.Now().Before(deadline); {
+			stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.PID()))
+			assert.NoError(t, err)
+			over = strings.Contains(string(stat), ") Z ")
+		}
+		early = lines.all()
+	}
+	p := start(t, spec)
+	done(t, p)
+	assert.True(t, over, "it had ended when it was told of")
+	assert.Empty(t, early)
+	assert.NotEmpty(t, lines.all())
 }

@@ -109,9 +109,21 @@ func (p *Process) exec(path string, files []*os.File) (*os.Process, error) {
 		}
 		p.tap = tap
 	}
-	p.started = time.Now()
-	child, err := os.StartProcess(path, p.spec.Argv, &os.ProcAttr{
-		Dir: p.spec.Dir, Env: environment(p.spec.Env, extra...), Files: files, Sys: attributes(p.spec.User),
+	var child *os.Process
+	var err error
+	p.gate.Do(func() { // nothing of what it says or does is delivered before it is known here
+		p.started = time.Now()
+		child, err = os.StartProcess(path, p.spec.Argv, &os.ProcAttr{
+			Dir: p.spec.Dir, Env: environment(p.spec.Env, extra...), Files: files, Sys: attributes(p.spec.User),
+		})
+		if err != nil {
+			return
+		}
+		p.pid = child.Pid
+		p.family = newFamily(child.Pid, p.spec.Marker)
+		if p.spec.Started != nil {
+			p.spec.Started(p)
+		}
 	})
 	if err != nil {
 		var sys *os.PathError
@@ -120,8 +132,6 @@ func (p *Process) exec(path string, files []*os.File) (*os.Process, error) {
 		}
 		return nil, explain(path, err)
 	}
-	p.pid = child.Pid
-	p.family = newFamily(child.Pid, p.spec.Marker)
 	p.peak.begin()
 	return child, nil
 }
