@@ -52,7 +52,7 @@ func (t *trace) lied(rule string, l lie) finding {
 	}
 	at := []int{l.claim, l.event, l.until}
 	text := fmt.Sprintf("it claimed to be ready at %s while `%s` failed at %s (%s), %s: falsely ready for %s%s",
-		Millis(t.ms(l.claim)), e.Name, Millis(e.MS), quote(e.Error), how, Millis(l.to-l.from), exact)
+		Millis(t.ms(l.claim)), e.Name, Millis(e.MS), quote(e.Error), how, Millis(l.about), exact)
 	if dep, why := t.blame(t.proofs[l.proof], l.stretch); dep != "" {
 		text += fmt.Sprintf("; it points at %s (%s)", dep, why)
 	} else if why != "" {
@@ -74,7 +74,7 @@ const shownProofs = 5
 
 // part words a further proof of a lie.
 func (t *trace) part(s stretch) string {
-	length := Millis(s.to - s.from)
+	length := Millis(s.about)
 	if s.until < 0 {
 		length += ", and went on"
 	}

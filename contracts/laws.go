@@ -42,8 +42,8 @@ func (l law) reaches(n int) (count int) {
 	return count
 }
 
-// latenessMS is how late a busy machine may make a pause, now and then.
-const latenessMS = 100
+// lateness is how late a busy machine may make a pause, now and then. One that is longer by more is not late, but another pause.
+var lateness = precision{100, 0.25}
 
 // test counts the pauses that keep the law. One in four may be late; one that is much longer, or shorter, breaks it.
 func (l law) test(p []float64, within precision) (law, bool) {
@@ -56,7 +56,7 @@ func (l law) test(p []float64, within precision) (law, bool) {
 			if l.cap == 0 || want < l.cap {
 				l.grown++
 			}
-		case off > 0 && off <= latenessMS:
+		case off > 0 && off <= lateness.of(want):
 			l.late++
 		default:
 			return l, false

@@ -15,6 +15,7 @@ type stretch struct {
 	until       int     // it held or was excused, or the claim was gone; -1: to the end of observation
 	from, to    float64 // from the claim, or, when it had held since, from the failure on
 	least, most float64 // what to-from can really have been
+	about       float64 // the best estimate: the middle, where it was seen to end
 	again       bool    // it had held since the claim
 }
 
@@ -58,6 +59,7 @@ func together(all []stretch) []lie {
 		l := &found[n-1]
 		l.parts = append(l.parts, s)
 		l.least, l.most = max(l.least, s.least+s.from-l.from), max(l.most, s.most+s.from-l.from)
+		l.about = max(l.about, s.about+s.from-l.from)
 		if s.to > l.to || s.to == l.to && s.until < 0 {
 			l.to, l.until = s.to, s.until
 		}
@@ -138,6 +140,7 @@ func (t *trace) shut(s *stretch, i, bad int) {
 		came = max(came, min(failed, s.to))
 	}
 	s.close(t.surely(s), came)
+	s.about = (s.least + s.most) / 2
 }
 
 // heldBy is when attempt i was seen to hold: of one that must hold several times in a row, the first of them.
@@ -155,6 +158,7 @@ func (t *trace) leave(s *stretch, c claim, bad int) {
 		s.until, s.to = c.lost, t.ms(c.lost)
 	}
 	s.close(t.surely(s), t.began(bad))
+	s.about = max(0, s.to-s.from)
 }
 
 // surely is when s had begun for certain: at the claim, or when the attempt that failed was over.
@@ -176,7 +180,7 @@ func (t *trace) falseWindows() []FalseWindow {
 	for _, l := range t.lies() {
 		for _, s := range l.parts {
 			w := FalseWindow{
-				Proof: t.proofs[s.proof].Name, Error: t.ev[s.event].Error, FromMS: s.from, ForMS: s.to - s.from,
+				Proof: t.proofs[s.proof].Name, Error: t.ev[s.event].Error, FromMS: s.from, ForMS: s.about,
 				WithinMS: [2]float64{s.least, s.most}, Ended: t.endOf(s.until), Again: s.again,
 			}
 			w.Dependency, w.Because = t.blame(t.proofs[s.proof], s)

@@ -52,17 +52,17 @@ func TestFalseWindowsByProof(t *testing.T) {
 	events := tl(exec(0), accepts(50, "postgres"), claims(300), fails(305, thread, "500"), fails(306, chat, "no answer"), holds(400, thread), holds(900, chat), observed(950))
 	o := Observe(spec, events)
 	require.Len(t, o.FalseReady, 2)
-	assert.Equal(t, FalseWindow{Proof: thread, Error: "500", FromMS: 300, ForMS: 100, WithinMS: [2]float64{5, 100}, Ended: "held", Dependency: "postgres",
+	assert.Equal(t, FalseWindow{Proof: thread, Error: "500", FromMS: 300, ForMS: 52.5, WithinMS: [2]float64{5, 100}, Ended: "held", Dependency: "postgres",
 		Because: "the only one that it needs, though nothing was seen to be amiss with it"}, o.FalseReady[0])
-	assert.Equal(t, FalseWindow{Proof: chat, Error: "no answer", FromMS: 300, ForMS: 600, WithinMS: [2]float64{6, 600}, Ended: "held", Dependency: "redis",
+	assert.Equal(t, FalseWindow{Proof: chat, Error: "no answer", FromMS: 300, ForMS: 303, WithinMS: [2]float64{6, 600}, Ended: "held", Dependency: "redis",
 		Because: "the service had not connected to it when the proof failed"}, o.FalseReady[1])
-	assert.InDelta(t, 600, *o.Outcome.FalseReadyMS, 1e-9, "until the last one holds")
+	assert.InDelta(t, 303, *o.Outcome.FalseReadyMS, 1e-9, "until the last one holds")
 	said := said(Judge(spec, events), "no_false_ready")
-	assert.Contains(t, said, "falsely ready for 600ms (between 6ms and 600ms); it points at postgres")
-	assert.Contains(t, said, "`a chat is answered` failed too (for 600ms), it points at redis")
+	assert.Contains(t, said, "falsely ready for 303ms (between 6ms and 600ms); it points at postgres")
+	assert.Contains(t, said, "`a chat is answered` failed too (for 303ms), it points at redis")
 	// One that needs long and holds at its first attempt has not failed.
 	slow := Observe(spec, tl(exec(0), claims(300), fails(305, thread, "500"), holds(320, thread), count(holds(5300, chat), map[string]float64{"took_ms": 5000}), observed(5400)))
-	assert.InDelta(t, 20, *slow.Outcome.FalseReadyMS, 1e-9)
+	assert.InDelta(t, 12.5, *slow.Outcome.FalseReadyMS, 1e-9)
 }
 
 func TestHowAFalseWindowEnds(t *testing.T) {

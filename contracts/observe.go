@@ -87,7 +87,7 @@ func (t *trace) outcome() Outcome {
 		o.Class, o.AtMS = FalseReady, t.ms(lies[0].claim)
 		o.FalseReadyMS, o.FalseReadyWithinMS = ref(0.0), &[2]float64{}
 		for _, l := range lies {
-			*o.FalseReadyMS += max(0, l.to-l.from)
+			*o.FalseReadyMS += l.about
 			o.FalseReadyWithinMS[0] += l.least
 			o.FalseReadyWithinMS[1] += l.most
 		}

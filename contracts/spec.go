@@ -206,7 +206,7 @@ type Outcome struct {
 	Signal       string   `json:"signal,omitempty"`
 	AtMS         float64  `json:"at_ms"`
 	ReadyMS      *float64 `json:"ready_ms,omitempty"`
-	FalseReadyMS *float64 `json:"false_ready_ms,omitempty"` // length of the window
+	FalseReadyMS *float64 `json:"false_ready_ms,omitempty"` // length of the window: the middle of FalseReadyWithinMS, where its end was seen
 	StopMS       *float64 `json:"stop_ms,omitempty"`        // its experiment asked it to stop
 	// FalseReadyWithinMS are the least and the most that the window can really have been: proofs are asked from time to time.
 	FalseReadyWithinMS *[2]float64 `json:"false_ready_within_ms,omitempty"`
@@ -264,7 +264,7 @@ type FalseWindow struct {
 	Proof      string     `json:"proof"`
 	Error      string     `json:"error,omitempty"` // of the first attempt that failed
 	FromMS     float64    `json:"from_ms"`         // the claim; of a proof that had held since, the attempt that failed
-	ForMS      float64    `json:"for_ms"`          // until it was seen to hold
+	ForMS      float64    `json:"for_ms"`          // the middle of WithinMS; of one that was not seen to hold, until its claim or observation ended
 	WithinMS   [2]float64 `json:"within_ms"`       // the least and the most, by the moments at which it was asked; open: so far
 	Ended      string     `json:"ended"`           // held, excused, lost (the claim was taken back, or the service was gone) or open (observation ended)
 	Again      bool       `json:"again,omitempty"` // it had held since the claim, and failed later

@@ -15,7 +15,7 @@ type pace struct {
 
 var (
 	// claiming is how the ready probe is asked until it says yes: the claim is known as exactly as that.
-	claiming = pace{times: 10, least: 5 * time.Millisecond, most: 50 * time.Millisecond}
+	claiming = pace{times: 4, least: 2 * time.Millisecond, most: 50 * time.Millisecond}
 	// proofing is how a proof is asked that fails after the claim, alone; several share it.
 	proofing = pace{times: 4, least: 2 * time.Millisecond, most: 50 * time.Millisecond}
 	// earlier is how a proof is asked before the claim.

@@ -37,6 +37,7 @@ type Config struct {
 	PhaseTimeout   time.Duration
 	AttemptTimeout time.Duration
 	Retry          time.Duration
+	MaxBackoff     time.Duration
 	StartupTimeout time.Duration
 	Delay          phaseDelay
 }
@@ -81,6 +82,7 @@ func (c *Config) flags() *flag.FlagSet {
 	flags.DurationVar(&c.PhaseTimeout, "phase-timeout", 5*time.Second, "`limit` of each step of a phase")
 	flags.DurationVar(&c.AttemptTimeout, "attempt-timeout", 0, "`limit` of one attempt at a step, where --retry allows several (default: --phase-timeout)")
 	flags.DurationVar(&c.Retry, "retry", 0, "for how `long` a critical dependency that fails is tried again, with growing pauses; 0: the first failure is final")
+	flags.DurationVar(&c.MaxBackoff, "max-backoff", 2*time.Second, "`limit` of the pauses between two tries")
 	flags.DurationVar(&c.StartupTimeout, "startup-timeout", 25*time.Second, "`limit` of the whole startup")
 	flags.Var(&c.Delay, "startup-delay", "stretch the beginning of every phase by `time`, or of some: DATABASE=1s,CACHE=200ms")
 	return flags
@@ -113,6 +115,7 @@ func (c *Config) validate() error {
 	check(c.PhaseTimeout > 0 && c.AttemptTimeout > 0 && c.StartupTimeout > 0, "time limits must be longer than 0")
 	check(c.AttemptTimeout <= c.PhaseTimeout, "--attempt-timeout must not be longer than --phase-timeout (%s)", c.PhaseTimeout)
 	check(c.Retry >= 0, "--retry must not be negative")
+	check(c.MaxBackoff >= firstPause, "--max-backoff must not be shorter than the first pause (%s)", firstPause)
 	return errors.Join(all...)
 }
 

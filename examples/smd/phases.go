@@ -67,11 +67,14 @@ func (s *service) phases() []startup.Phase {
 	return phases
 }
 
+// firstPause is how long the first pause between two tries is; the others grow from it.
+const firstPause = 100 * time.Millisecond
+
 // policy is how steps are limited and tried again.
 func (s *service) policy() startup.Policy {
 	p := startup.Policy{
 		StepTimeout: s.config.AttemptTimeout, RetryFor: s.config.Retry,
-		Backoff:   startup.Exponential(100*time.Millisecond, 2*time.Second),
+		Backoff:   startup.Exponential(firstPause, s.config.MaxBackoff),
 		Permanent: func(err error) bool { return store.Permanent(err) || session.Permanent(err) },
 	}
 	if s.config.Defects.Has(RetryStorm) { // defect: retry-storm
@@ -82,11 +85,11 @@ func (s *service) policy() startup.Policy {
 		}
 	}
 	if s.config.Defects.Has(NoJitter) { // defect: no-jitter
-		p.Backoff = drawnFrom(100*time.Millisecond, 2*time.Second, func() float64 { return 1 })
+		p.Backoff = drawnFrom(firstPause, s.config.MaxBackoff, func() float64 { return 1 })
 	}
 	if s.config.Defects.Has(SameSeed) { // defect: same-seed
 		seeded := rand.New(rand.NewPCG(1, 1)) // #nosec G404 -- the defect
-		p.Backoff = drawnFrom(100*time.Millisecond, 2*time.Second, func() float64 { return (2 + 2*seeded.Float64()) / 3 })
+		p.Backoff = drawnFrom(firstPause, s.config.MaxBackoff, func() float64 { return (2 + 2*seeded.Float64()) / 3 })
 	}
 	if s.config.Defects.Has(NeverGivesUp) { // defect: never-gives-up
 		p.RetryFor = startup.Forever
