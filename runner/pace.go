@@ -15,9 +15,9 @@ type pace struct {
 
 var (
 	// claiming is how the ready probe is asked until it says yes: the claim is known as exactly as that.
-	claiming = pace{times: 4, least: 2 * time.Millisecond, most: 50 * time.Millisecond}
+	claiming = pace{times: 3, least: 2 * time.Millisecond, most: 50 * time.Millisecond}
 	// proofing is how a proof is asked that fails after the claim, alone; several share it.
-	proofing = pace{times: 4, least: 2 * time.Millisecond, most: 50 * time.Millisecond}
+	proofing = pace{times: 2, least: time.Millisecond, most: 50 * time.Millisecond}
 	// earlier is how a proof is asked before the claim.
 	earlier = pace{times: 10, least: 10 * time.Millisecond, most: 100 * time.Millisecond}
 	// doubting is how often the ready probe is asked, at most, whether it still says yes.
