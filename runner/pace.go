@@ -10,14 +10,16 @@ import (
 // whatever a loaded machine makes of it, and within bounds.
 type pace struct {
 	times       int
+	spare       time.Duration // which a quick answer is spared
 	least, most time.Duration
 }
 
 var (
-	// claiming is how the ready probe is asked until it says yes: the claim is known as exactly as that.
-	claiming = pace{times: 3, least: 2 * time.Millisecond, most: 50 * time.Millisecond}
+	// claiming is how the ready probe is asked until it says yes: the claim is known as exactly as that. It may take a share of a machine that has
+	// little else to do, which quick answers tell.
+	claiming = pace{times: 10, spare: 4 * time.Millisecond, least: 2 * time.Millisecond, most: 50 * time.Millisecond}
 	// proofing is how a proof is asked that fails after the claim, alone; several share it.
-	proofing = pace{times: 2, least: time.Millisecond, most: 50 * time.Millisecond}
+	proofing = pace{times: 4, least: 2 * time.Millisecond, most: 50 * time.Millisecond}
 	// earlier is how a proof is asked before the claim.
 	earlier = pace{times: 10, least: 10 * time.Millisecond, most: 100 * time.Millisecond}
 	// doubting is how often the ready probe is asked, at most, whether it still says yes.
@@ -29,13 +31,13 @@ var (
 )
 
 func (p pace) after(took time.Duration) time.Duration {
-	return min(max(p.least, time.Duration(p.times)*took), p.most)
+	return min(max(p.least, time.Duration(p.times)*took-p.spare), p.most)
 }
 
 // shared is the pace of one of n that are asked side by side.
 func (p pace) shared(n int) pace {
 	n = max(1, n)
-	return pace{times: p.times, least: min(p.least*time.Duration(n), p.most), most: p.most}
+	return pace{times: p.times, spare: p.spare, least: min(p.least*time.Duration(n), p.most), most: p.most}
 }
 
 // bell wakes whoever waits. Safe for concurrent use.

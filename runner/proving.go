@@ -12,6 +12,28 @@ import (
 // proofWindow bounds how long a trial goes on only because a proof fails: for as long a false claim is measured.
 const proofWindow = 3 * time.Second
 
+// patience is for how long the failing proofs of one incarnation are waited for: half as long each further time, unless a fault was lifted in between. Or
+// a claim that comes and goes, maybe because of the very proofs, would never be examined. Safe for concurrent use.
+type patience struct {
+	mu    sync.Mutex
+	lifts int64 // how many faults had been lifted when it was last asked
+	times int   // how often it was asked since
+}
+
+// next takes how many faults were lifted so far.
+func (p *patience) next(lifts int64) time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if lifts != p.lifts {
+		p.lifts, p.times = lifts, 0
+	}
+	p.times++
+	return proofWindow >> max(0, p.times-fullTimes)
+}
+
+// fullTimes is how often it is the whole time.
+const fullTimes = 2
+
 // proving examines one claim to be ready until it is taken back or the trial is over: all proofs at once, side by side, each again and again
 // until it holds; then from time to time, and at once after a fault was lifted.
 type proving struct {
@@ -19,6 +41,8 @@ type proving struct {
 	doubts *doubts
 	end    context.CancelCauseFunc
 	lifts  int64 // how many faults had been lifted when it began
+
+	patience *patience
 
 	mu       sync.Mutex
 	states   []state // of trial.readiness
@@ -38,12 +62,12 @@ type state struct {
 }
 
 // prove returns true when the service took its claim back, false when ctx ended.
-func (t *trial) prove(ctx context.Context) bool {
+func (t *trial) prove(ctx context.Context, patience *patience) bool {
 	inner, end := context.WithCancelCause(ctx)
 	lifts := t.lifts.Load()
 	p := &proving{
 		trial: t, doubts: newDoubts(), end: end, states: make([]state, len(t.readiness)),
-		deadline: time.Now().Add(proofWindow), moved: make(chan struct{}, 1), lifts: lifts, checked: lifts,
+		patience: patience, deadline: time.Now().Add(patience.next(lifts)), moved: make(chan struct{}, 1), lifts: lifts, checked: lifts,
 	}
 	var all sync.WaitGroup
 	all.Go(func() { p.settle(inner) })
@@ -206,7 +230,7 @@ func (p *proving) decided(i int, s state) {
 
 func (p *proving) extend() {
 	p.mu.Lock()
-	p.deadline = time.Now().Add(proofWindow)
+	p.deadline = time.Now().Add(p.patience.next(p.trial.lifts.Load()))
 	p.mu.Unlock()
 	select {
 	case p.moved <- struct{}{}:

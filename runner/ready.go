@@ -48,8 +48,9 @@ func (t *trial) findLine(re *regexp.Regexp) (line string, ok bool) {
 
 // followReady waits for the claim and examines it, again whenever it was taken back, until ctx ends.
 func (t *trial) followReady(ctx context.Context) {
+	var left patience
 	for t.awaitClaim(ctx) {
-		if !t.prove(ctx) {
+		if !t.prove(ctx, &left) {
 			return
 		}
 	}

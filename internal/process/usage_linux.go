@@ -1,20 +1,12 @@
 package process
 
 import (
-	"bufio"
 	"bytes"
-	"encoding/binary"
-	"encoding/hex"
-	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
-	"math/bits"
-	"net/netip"
 	"os"
 	"slices"
 	"strconv"
-	"strings"
 )
 
 // Usage reads the present figures of the service and its children from /proc.
@@ -40,8 +32,8 @@ func (p *Process) Usage() (Usage, error) {
 }
 
 // Sockets lists the open TCP sockets of the service and its children, each
-// once, also when it is shared. It reads every TCP socket of the machine, which
-// takes a millisecond for each few hundred of them.
+// once, also when it is shared. It asks for every TCP socket of the machine,
+// which takes a few milliseconds.
 func (p *Process) Sockets() ([]Socket, error) {
 	members, err := p.members()
 	if err != nil {
@@ -147,78 +139,4 @@ func memory(pid int) (rss, high int64, err error) {
 		}
 	}
 	return rss, high, nil
-}
-
-// openSockets finds the TCP sockets among the inodes.
-func openSockets(pid int, inodes map[uint64]bool) (map[uint64]Socket, error) {
-	found := map[uint64]Socket{}
-	if len(inodes) == 0 {
-		return found, nil
-	}
-	for _, table := range []string{"tcp", "tcp6"} {
-		f, err := os.Open("/proc/" + strconv.Itoa(pid) + "/net/" + table) // #nosec G304 -- /proc
-		if errors.Is(err, fs.ErrNotExist) {
-			continue // no IPv6 here
-		}
-		if err != nil {
-			return nil, err
-		}
-		lines := bufio.NewScanner(f)
-		for lines.Scan() {
-			if s, inode, ok := parseSocket(lines.Text()); ok && inodes[inode] {
-				found[inode] = s
-			}
-		}
-		err = errors.Join(lines.Err(), f.Close())
-		if err != nil {
-			return nil, err
-		}
-	}
-	return found, nil
-}
-
-// tcpStates are the states of include/net/tcp_states.h, in their order.
-var tcpStates = []string{
-	"", "ESTABLISHED", "SYN_SENT", "SYN_RECV", "FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT",
-	"CLOSE", "CLOSE_WAIT", "LAST_ACK", "LISTEN", "CLOSING", "NEW_SYN_RECV",
-}
-
-// parseSocket reads one line of /proc/net/tcp or tcp6.
-func parseSocket(line string) (s Socket, inode uint64, ok bool) {
-	f := strings.Fields(line)
-	if len(f) < 10 {
-		return s, 0, false
-	}
-	local, ok1 := parseHexAddr(f[1])
-	remote, ok2 := parseHexAddr(f[2])
-	state, err1 := strconv.ParseUint(f[3], 16, 8)
-	inode, err2 := strconv.ParseUint(f[9], 10, 64)
-	if !ok1 || !ok2 || err1 != nil || err2 != nil {
-		return s, 0, false
-	}
-	s = Socket{Local: local, Remote: remote, State: f[3]}
-	if int(state) < len(tcpStates) {
-		s.State = tcpStates[state]
-	}
-	return s, inode, true
-}
-
-// parseHexAddr reads "0100007F:1F90": the address is printed as words in the
-// byte order of the machine.
-func parseHexAddr(text string) (netip.AddrPort, bool) {
-	a, p, ok := strings.Cut(text, ":")
-	port, err := strconv.ParseUint(p, 16, 16)
-	b, err2 := hex.DecodeString(a)
-	if !ok || err != nil || err2 != nil || len(b)%4 != 0 {
-		return netip.AddrPort{}, false
-	}
-	for i := 0; i < len(b); i += 4 {
-		word := binary.BigEndian.Uint32(b[i:])
-		if binary.NativeEndian.Uint16([]byte{1, 0}) == 1 {
-			word = bits.ReverseBytes32(word)
-		}
-		binary.BigEndian.PutUint32(b[i:], word)
-	}
-	addr, ok := netip.AddrFromSlice(b)
-	return netip.AddrPortFrom(addr.Unmap(), uint16(port)), ok
 }
