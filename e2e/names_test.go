@@ -50,7 +50,10 @@ func TestNamesFail(t *testing.T) {
 				t.Skip(missing)
 			}
 			for who, c := range known {
-				t.Run(who, func(t *testing.T) { c.try(t, way) })
+				t.Run(who, func(t *testing.T) {
+					t.Parallel() // nearly all of it is waiting
+					c.try(t, way)
+				})
 			}
 		})
 	}

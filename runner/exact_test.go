@@ -15,7 +15,7 @@ import (
 )
 
 // exactRuns is how many trials each exactness test takes; the benchmarks take 1,000.
-const exactRuns = 200
+const exactRuns = 200 / slowdown
 
 // openConnection prints a phase and at once sends on a connection that it opened long before. The fault delays what the service sends in phase
 // three: so it always finds out by itself, at its own pace, and what the fault met is counted in bytes.

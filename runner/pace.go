@@ -37,7 +37,7 @@ func (p pace) after(took time.Duration) time.Duration {
 // shared is the pace of one of n that are asked side by side.
 func (p pace) shared(n int) pace {
 	n = max(1, n)
-	return pace{times: p.times, spare: p.spare, least: min(p.least*time.Duration(n), p.most), most: p.most}
+	return pace{times: p.times * n, spare: p.spare, least: min(p.least*time.Duration(n), p.most), most: p.most}
 }
 
 // bell wakes whoever waits. Safe for concurrent use.
