@@ -26,6 +26,9 @@ var (
 	doubting = pace{times: 4, least: 10 * time.Millisecond, most: 100 * time.Millisecond}
 	// hopeless is how a proof is asked while something it needs is under a fault: each ask may make the service try that dependency.
 	hopeless = pace{times: 4, least: 100 * time.Millisecond, most: 200 * time.Millisecond}
+	// tired is how a proof is asked that has failed for as long as is waited for it: each failure raises the doubt whether the claim still stands, and
+	// what stands in the end is only known between two doubts.
+	tired = pace{times: 10, least: 500 * time.Millisecond, most: time.Second}
 	// sparing is how a proof is asked whose answer was that there were too many requests.
 	sparing = pace{times: 10, least: 200 * time.Millisecond, most: time.Second}
 )

@@ -12,27 +12,44 @@ import (
 // proofWindow bounds how long a trial goes on only because a proof fails: for as long a false claim is measured.
 const proofWindow = 3 * time.Second
 
-// patience is for how long the failing proofs of one incarnation are waited for: half as long each further time, unless a fault was lifted in between. Or
-// a claim that comes and goes, maybe because of the very proofs, would never be examined. Safe for concurrent use.
+// patience is for how long the failing proofs of one incarnation are waited for, in all its claims together, anew after each lift of a fault: or a
+// claim that comes and goes, maybe because of the very proofs, would never be examined. Safe for concurrent use.
 type patience struct {
 	mu    sync.Mutex
-	lifts int64 // how many faults had been lifted when it was last asked
-	times int   // how often it was asked since
+	lifts int64         // how many faults had been lifted when it was last asked
+	spent time.Duration // since then
+	since time.Time     // a claim is being examined; zero: none is
 }
 
-// next takes how many faults were lifted so far.
-func (p *patience) next(lifts int64) time.Duration {
+// allPatience is all of it; proofWindow is for one claim.
+const allPatience = 3 * proofWindow
+
+// next takes how many faults were lifted so far, and returns until when to wait.
+func (p *patience) next(now time.Time, lifts int64) time.Time {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.spend(now)
 	if lifts != p.lifts {
-		p.lifts, p.times = lifts, 0
+		p.lifts, p.spent = lifts, 0
 	}
-	p.times++
-	return proofWindow >> max(0, p.times-fullTimes)
+	p.since = now
+	return now.Add(min(proofWindow, allPatience-p.spent))
 }
 
-// fullTimes is how often it is the whole time.
-const fullTimes = 2
+// rest is for when no claim stands.
+func (p *patience) rest(now time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.spend(now)
+	p.since = time.Time{}
+}
+
+// spend counts what has passed. Locked.
+func (p *patience) spend(now time.Time) {
+	if !p.since.IsZero() {
+		p.spent += now.Sub(p.since)
+	}
+}
 
 // proving examines one claim to be ready until it is taken back or the trial is over: all proofs at once, side by side, each again and again
 // until it holds; then from time to time, and at once after a fault was lifted.
@@ -67,8 +84,9 @@ func (t *trial) prove(ctx context.Context, patience *patience) bool {
 	lifts := t.lifts.Load()
 	p := &proving{
 		trial: t, doubts: newDoubts(), end: end, states: make([]state, len(t.readiness)),
-		patience: patience, deadline: time.Now().Add(patience.next(lifts)), moved: make(chan struct{}, 1), lifts: lifts, checked: lifts,
+		patience: patience, deadline: patience.next(time.Now(), lifts), moved: make(chan struct{}, 1), lifts: lifts, checked: lifts,
 	}
+	defer func() { patience.rest(time.Now()) }()
 	var all sync.WaitGroup
 	all.Go(func() { p.settle(inner) })
 	for i := range t.readiness {
@@ -190,6 +208,8 @@ func (p *proving) pause(one proof, r round, excused bool) time.Duration {
 		return -1
 	case r.crowded():
 		return sparing.after(r.took())
+	case p.left() < 0:
+		return tired.after(r.took())
 	case slices.ContainsFunc(one.needs, p.trial.faulted):
 		return hopeless.after(r.took())
 	}
@@ -230,7 +250,7 @@ func (p *proving) decided(i int, s state) {
 
 func (p *proving) extend() {
 	p.mu.Lock()
-	p.deadline = time.Now().Add(p.patience.next(p.trial.lifts.Load()))
+	p.deadline = p.patience.next(time.Now(), p.trial.lifts.Load())
 	p.mu.Unlock()
 	select {
 	case p.moved <- struct{}{}:
