@@ -37,7 +37,7 @@ func (t *trace) mannersOf(rule string, limits Retry, dep string, r int) finding 
 		who = fmt.Sprintf(" in start %d", r+1)
 	}
 	if t.unseen(dep) {
-		return t.undecided(rule, "run it where connects can be intercepted (chaos doctor), or take a fault that accepts: reset, blackhole", nil,
+		return t.undecided(rule, countElsewhere, nil,
 			"attempts on %s that are refused by the kernel can't be seen without the connect interceptor: how they are repeated is not known", dep)
 	}
 	c := retryCheck{trace: t, rule: rule, dep: dep, who: who, limits: limits, all: t.mannersIn(dep, t.runs[r])}

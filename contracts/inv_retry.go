@@ -37,6 +37,9 @@ func (r Retry) manners() bool {
 	return r.Backoff != "" || r.Jitter || r.MaxParallel > 0 || r.MaxAmplification > 0 || r.GiveUpWithin > 0
 }
 
+// countElsewhere is what to do where attempts can't be seen.
+const countElsewhere = "run it where connects can be intercepted (chaos doctor), or take a fault that accepts: reset, blackhole"
+
 func (t *trace) retryOf(rule string, limits Retry, dep string, r int) finding {
 	attempts, complete := t.attempts(dep, t.runs[r])
 	who := ""
@@ -62,8 +65,9 @@ func (t *trace) retryOf(rule string, limits Retry, dep string, r int) finding {
 	switch {
 	case len(all) > 0:
 		return merge(all...)
-	case !complete:
-		return t.notes(rule, "not checked%s: refused attempts on %s could not be counted here; %s accepted", who, dep, wasWere(count))
+	case !complete && t.unseen(dep):
+		return t.undecided(rule, countElsewhere, nil,
+			"attempts on %s%s that are refused by the kernel can't be counted without the connect interceptor; %s accepted", dep, who, wasWere(count))
 	}
 	return t.holds(rule, nil, "it tried %s %s%s, at most %s within one second", dep, times(count), who, times(rate))
 }
@@ -85,8 +89,8 @@ func wasWere(n int) string {
 	return fmt.Sprintf("%d were", n)
 }
 
-// attempts returns the attempts on dep in one incarnation, and whether they are all there were. Without the connect interceptor
-// only accepted connections are seen: fewer than were tried, so enough to prove too many, not to prove few enough.
+// attempts returns the attempts on dep in one incarnation, and whether they are all there were, whatever the fault. Without the connect interceptor
+// only accepted connections are seen: under a fault that lets none be accepted (see unseen) enough to prove too many, not to prove few enough.
 func (t *trace) attempts(dep string, r run) (at []int, complete bool) {
 	var accepted []int
 	for i := r.first; i < min(r.next, t.end); i++ {
