@@ -4,9 +4,7 @@ import (
 	"net"
 	"time"
 
-	"github.com/chaos-startup/chaos/contracts"
 	"github.com/chaos-startup/chaos/probes"
-	"github.com/chaos-startup/chaos/timeline"
 )
 
 // perTrial is what a trial may take besides what the file says: ports, proxies, launch, kill and clean-up.
@@ -37,31 +35,47 @@ func (p *Plan) Bound(parallel int) time.Duration {
 	return sum/time.Duration(parallel) + longest*time.Duration(parallel-1)/time.Duration(parallel)
 }
 
-// Bound is how long the trial takes at most: its budget, the windows of its faults, of its proofs and of what is expected, and the grace.
+// Bound is how long the trial takes at most: its budget, what it goes on for once it is ready, and the grace; twice where it starts again.
 func (t *Trial) Bound() time.Duration {
-	total := t.Service.Budget.D() + window(t.Expect) + t.Service.Stop.Grace.D() + perTrial
-	var faults time.Duration
-	for _, in := range t.Inject {
-		faults = max(faults, in.After.D()+in.For.D())
-	}
-	for i := range t.Readiness {
-		total += attempts(&t.Readiness[i].Spec)
-	}
+	total := t.Service.Budget.D() + t.AfterReady() + t.Service.Stop.Grace.D() + perTrial
 	if t.Stop != nil {
 		total += t.Stop.After.D()
 	}
-	total += faults
 	if t.ThenRestart != nil {
 		again := t.ThenRestart.Within.D()
 		if again == 0 {
 			again = t.Service.Budget.D()
 		}
-		total += again + t.Service.Stop.Grace.D()
-		for i := range t.Readiness {
-			total += attempts(&t.Readiness[i].Spec)
-		}
+		total += again + t.AfterReady() + t.Service.Stop.Grace.D()
 	}
 	return total
+}
+
+// forProofs is how long a trial goes on at most, besides what their timing words say, because proofs fail.
+const forProofs = 6 * time.Second
+
+// AfterReady bounds how long a ready service is watched beyond its budget: until the longest fault is over and every proof was tried, which
+// are asked side by side, and until the load is.
+func (t *Trial) AfterReady() time.Duration {
+	var faults, proofs, alone, load time.Duration
+	for _, in := range t.Inject {
+		faults = max(faults, in.After.D()+in.For.D())
+	}
+	for i := range t.Readiness {
+		d := attempts(&t.Readiness[i].Spec)
+		if t.Readiness[i].Alone() {
+			alone += d
+		} else {
+			proofs = max(proofs, d)
+		}
+	}
+	if t.Traffic != nil {
+		for _, step := range t.Traffic.Steps {
+			load = max(load, step.Timing().Timeout)
+		}
+		load += t.Traffic.For.D()
+	}
+	return max(faults+proofs+alone, load) + forProofs
 }
 
 // FixedListen tells whether a proxy has a fixed port, so that trials must run one after the other.
@@ -72,32 +86,6 @@ func (f *File) FixedListen() bool {
 		}
 	}
 	return false
-}
-
-// window is the longest time that an expectation may wait.
-func window(e contracts.Expectation) time.Duration {
-	var longest timeline.Duration
-	switch {
-	case e.FailFast != nil:
-		longest = e.FailFast.Within
-	case e.GiveUp != nil:
-		longest = e.GiveUp.Within
-	case e.Recover != nil:
-		longest = e.Recover.Within
-	case e.Tolerate != nil:
-		longest = e.Tolerate.Within
-	case e.Degrade != nil:
-		longest = e.Degrade.Within
-	case e.Stop != nil:
-		longest = e.Stop.Within
-	}
-	out := longest.D()
-	for _, list := range [][]contracts.Expectation{e.AnyOf, e.AllOf} {
-		for _, c := range list {
-			out = max(out, window(c))
-		}
-	}
-	return out
 }
 
 // attempts is how long a probe may take with all its attempts.

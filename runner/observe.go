@@ -98,7 +98,7 @@ func (t *trial) await(ctx context.Context, budget *deadline) string {
 			if budget.late {
 				return "it was ready, but not every fault and proof was over in time"
 			}
-			budget.late, budget.over = true, time.After(t.afterReady())
+			budget.late, budget.over = true, time.After(t.plan.AfterReady())
 		case <-t.woken:
 			if settled = nil; t.settled() {
 				settled = time.After(t.mustStand())
@@ -123,19 +123,6 @@ func (t *trial) isGone() bool {
 	default:
 		return false
 	}
-}
-
-// afterReady bounds how long a ready service is watched beyond its budget: until the longest fault is over, and every proof was tried.
-func (t *trial) afterReady() time.Duration {
-	longest := time.Duration(0)
-	for _, i := range t.plan.Inject {
-		longest = max(longest, i.After.D()+i.For.D())
-	}
-	rounds := time.Duration(0)
-	for _, p := range t.readiness {
-		rounds = max(rounds, p.timing.Within, p.timing.Timeout*time.Duration(p.timing.FailureThreshold))
-	}
-	return max(longest+rounds, t.trafficTakes()) + 2*proofWindow
 }
 
 // settled says whether a ready service has shown all that it will show.

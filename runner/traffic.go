@@ -27,7 +27,6 @@ const lastAnswers = 500 * time.Millisecond
 type load struct {
 	plan      *experiments.Traffic // rendered; nil: none
 	generator *loadgen.Generator
-	longest   time.Duration // that one request may take
 
 	running  sync.WaitGroup
 	sending  context.CancelFunc
@@ -54,7 +53,6 @@ func (t *trial) renderTraffic(ctx context.Context) error {
 			return fmt.Errorf("traffic: step %q: %w", s.Name, err)
 		}
 		steps[i] = loadgen.Step{Name: s.Name, Weight: s.Weight, Kind: kind, Probe: probe, Timeout: s.Timing().Timeout}
-		t.load.longest = max(t.load.longest, steps[i].Timeout)
 	}
 	t.load.generator = loadgen.New(traffic.Load{
 		Users: plan.Users, Pace: plan.Pace.D(), Rate: float64(plan.Rate), Poisson: plan.Arrivals == "poisson", Stampede: plan.Stampede,
@@ -100,14 +98,6 @@ func (t *trial) trafficClaimed(at time.Time) {
 
 // trafficOver says whether nothing more is to be seen of the load.
 func (t *trial) trafficOver() bool { return t.load.generator == nil || t.load.over.Load() }
-
-// trafficTakes is how long a load goes on after the claim at most.
-func (t *trial) trafficTakes() time.Duration {
-	if t.load.plan == nil {
-		return 0
-	}
-	return t.load.plan.For.D() + t.load.longest
-}
 
 // trafficExited notes that the service's process ended.
 func (t *trial) trafficExited(at time.Time) {
