@@ -122,6 +122,8 @@ func redisSection() section {
 		name: "probe.redis", title: "a redis probe", of: reflect.TypeFor[probes.Redis](), doc: "One command, or a round trip.",
 		fields: []entry{
 			{name: "address", def: required, format: formatAddress, doc: "Where to.", example: `"${redis.upstream}"`},
+			{name: "tls", def: "false", doc: "It speaks TLS; `ca` beside `redis` trusts more than the system does.", example: "true"},
+			{name: "username", doc: "For AUTH, where the server has an ACL. Needs `password`.", example: "app"},
 			{name: "password", doc: "For AUTH.", example: "'${env.REDIS_PASSWORD:-secret}'"},
 			{name: "db", def: "0", min: bounds(0), max: bounds(1_000_000), doc: "Number of the database.", example: "1"},
 			{name: "do", def: "ping", doc: "`ping`, `set_get` (a key of its own is written, read and deleted), or a command line.", example: "set_get"},

@@ -4,9 +4,11 @@ import (
 	"bufio"
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"strconv"
 	"strings"
 
@@ -39,6 +41,9 @@ type redisProbe struct {
 func (r Redis) build() (attempt, error) {
 	p := redisProbe{Redis: r, want: r.Expect}
 	errs := []error{checkAddress(r.Address)}
+	if r.Username != "" && r.Password == "" {
+		errs = append(errs, errors.New("username needs a password"))
+	}
 	if r.DB < 0 {
 		errs = append(errs, fmt.Errorf("db %d: expected 0 or more", r.DB))
 	}
@@ -94,6 +99,14 @@ func (p redisProbe) ask(ctx context.Context) (Answer, error) {
 	if err != nil {
 		return Answer{}, unanswered(ctx, "redis on "+p.Address, "a connection", err)
 	}
+	if p.TLS {
+		host, _, _ := net.SplitHostPort(p.Address)
+		secure := tls.Client(conn, tlsConfig(ctx, host))
+		if err := secure.HandshakeContext(ctx); err != nil {
+			return Answer{}, unanswered(ctx, "redis on "+p.Address, "a TLS handshake", err)
+		}
+		conn = secure
+	}
 	s := &session{conn, bufio.NewReader(conn), p.Address}
 	if got, err := p.open(ctx, s); err != nil {
 		return Answer{Body: got}, err
@@ -116,7 +129,11 @@ func (p redisProbe) ask(ctx context.Context) (Answer, error) {
 // open logs in and selects the database, as far as the probe says so.
 func (p redisProbe) open(ctx context.Context, s *session) (string, error) {
 	if p.Password != "" {
-		if got, err := s.do(ctx, "AUTH", "OK", "AUTH", p.Password); err != nil {
+		login := []string{"AUTH", p.Password}
+		if p.Username != "" {
+			login = []string{"AUTH", p.Username, p.Password}
+		}
+		if got, err := s.do(ctx, "AUTH", "OK", login...); err != nil {
 			return got, err
 		}
 	}

@@ -2,9 +2,13 @@ package probes
 
 import (
 	"bufio"
+	"crypto/x509"
+	"encoding/pem"
 	"net"
+	"net/http/httptest"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -88,6 +92,50 @@ func TestRedisServer(t *testing.T) {
 	holds(redis("replicaof 127.0.0.1 1", "OK"))
 	fails(redis("set_get", ""), "redis SET on "+address+": expected OK, got READONLY")
 	holds(redis("ping", "PONG"))
+}
+
+// A server that only speaks TLS, with a user of its ACL, as those that are rented do.
+func TestRedisOverTLS(t *testing.T) {
+	binary, err := exec.LookPath("redis-server")
+	requireServer(t, "redis-server", err == nil)
+	web := httptest.NewTLSServer(nil) // for its certificate
+	web.Close()
+	dir, address := t.TempDir(), closedPort(t)
+	key, err := x509.MarshalPKCS8PrivateKey(web.TLS.Certificates[0].PrivateKey)
+	require.NoError(t, err)
+	for name, block := range map[string]*pem.Block{
+		"cert.pem": {Type: "CERTIFICATE", Bytes: web.Certificate().Raw}, "key.pem": {Type: "PRIVATE KEY", Bytes: key},
+	} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), pem.EncodeToMemory(block), 0o600))
+	}
+	_, port, err := net.SplitHostPort(address)
+	require.NoError(t, err)
+	cmd := exec.Command(binary, "--port", "0", "--tls-port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", dir,
+		"--tls-cert-file", "cert.pem", "--tls-key-file", "key.pem", "--tls-ca-cert-file", "cert.pem", "--tls-auth-clients", "no",
+		"--user", "app", "on", ">"+secret, "~*", "+@all", "--user", "default", "off")
+	good := Redis{Address: address, TLS: true, Username: "app", Password: secret, Do: "set_get"}
+	startServer(t, cmd, Spec{Redis: &good, CA: filepath.Join(dir, "cert.pem")})
+
+	for name, c := range map[string]struct {
+		change func(*Spec)
+		err    string
+	}{
+		"without tls":  {func(s *Spec) { s.Redis.TLS = false }, "redis AUTH on " + address + ": expected OK, got "},
+		"without ca":   {func(s *Spec) { s.CA = "" }, "redis on " + address + ": expected a TLS handshake, got a TLS certificate that cannot be trusted: "},
+		"default user": {func(s *Spec) { s.Redis.Username = "" }, "redis AUTH on " + address + ": expected OK, got WRONGPASS"},
+		"nobody":       {func(s *Spec) { s.Redis.Username = "nobody" }, "redis AUTH on " + address + ": expected OK, got WRONGPASS"},
+	} {
+		redis := good
+		s := Spec{Redis: &redis, CA: filepath.Join(dir, "cert.pem")}
+		c.change(&s)
+		_, err := ask(t, s, Env{})
+		assert.ErrorContains(t, err, c.err, name)
+	}
+	plain := serve(t, untilClosed)
+	_, err = ask(t, Spec{Redis: &Redis{Address: plain, TLS: true}, Timeout: timeline.Duration(100 * time.Millisecond)}, Env{})
+	assert.ErrorContains(t, err, "redis on "+plain+": expected a TLS handshake, got no answer within 100ms")
+	_, err = New(Spec{Redis: &Redis{Address: address, Username: "app"}}, Env{})
+	assert.ErrorContains(t, err, "username needs a password")
 }
 
 func TestMiniredis(t *testing.T) {

@@ -79,6 +79,8 @@ type SQL struct {
 // Redis runs commands. Do is one of ping (default), set_get (a key of its own is written, read and deleted) or a command line.
 type Redis struct {
 	Address  string `yaml:"address"` // host:port
+	TLS      bool   `yaml:"tls"`
+	Username string `yaml:"username"` // of an ACL; "": the default user
 	Password string `yaml:"password"`
 	DB       int    `yaml:"db"`
 	Do       string `yaml:"do"`
