@@ -10,7 +10,7 @@ import (
 
 // backoffOf returns the pauses that the service makes with a defect.
 func backoffOf(d Defect) []time.Duration {
-	s := &service{config: Config{Defects: Defects{d}}}
+	s := &service{config: Config{Defects: Defects{d}, MaxBackoff: 2 * time.Second}}
 	pause := s.policy().Backoff
 	var out []time.Duration
 	for n := range 8 {
