@@ -40,7 +40,11 @@ func (l leakChecked) Run() int {
 }
 
 func TestScripts(t *testing.T) {
-	testscript.Run(t, testscript.Params{
+	p := testscript.Params{
 		Dir: "testdata/script", UpdateScripts: *update, RequireExplicitExec: true, RequireUniqueNames: true, Setup: setup, Cmds: scriptCommands(),
-	})
+	}
+	if raced { // a second for each command, and nearly all of them run nothing side by side
+		p.Dir, p.Files = "", []string{"testdata/script/run.txtar", "testdata/script/outputs.txtar", "testdata/script/proxy.txtar"}
+	}
+	testscript.Run(t, p)
 }
