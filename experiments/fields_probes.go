@@ -22,7 +22,7 @@ func proofSection() section {
 			{name: "again", def: "1s", doc: "How long after it held it is asked again, while the trial goes on. `0s`: only after a fault was lifted, " +
 				"for one that can't hold twice.", example: "5s"},
 			{name: "from", def: "ready", enum: []string{"ready", "start"}, doc: "With `start` the message of a websocket proof is sent while the service starts, as often as it is turned " +
-				"away (refused, 503, close 1013). Whoever takes it must answer it, within `timeout` of the claim to be ready; one that is lost never holds.", example: "start"},
+				"away (refused, 503, close 1013, or a message of `fail_on` while a fault is on something that it needs). Whoever takes it must answer it, within `timeout` of the claim to be ready; one that is lost never holds.", example: "start"},
 		},
 	}
 }

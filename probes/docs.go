@@ -27,7 +27,7 @@ redirect and obeys no proxy variable; what it reads is bounded; passwords are no
 Two variables are filled in anew by every attempt: ` + "`${unique}`" + ` is a value that no other attempt has, the same in a whole chain, and
 ` + "`${captured.NAME}`" + ` is what an earlier probe of the chain captured. So a chain follows what it did itself. Values are
 put in as they are: quote where the place needs it. A proof with ` + "`from: start`" + ` sends its websocket message while the service starts, as often as it is
-turned away; whoever takes it must answer it once the service claims to be ready. Probes talk to the dependencies
+turned away (or answered with what fail_on names while a fault is on what it needs); whoever takes it must answer it once the service claims to be ready. Probes talk to the dependencies
 themselves: ` + "`${postgres}`" + ` is the proxy for the service and the real address here, so a fault is not in the way of the proof.
 
 ` + "```yaml" + `

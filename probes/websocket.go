@@ -276,3 +276,9 @@ func TurnedAway(got Answer, err error) bool {
 	again := errors.As(err, &closed) && (closed.Code == websocket.StatusTryAgainLater || closed.Code == websocket.StatusServiceRestart)
 	return again && got.Body == ""
 }
+
+// SaidNo says of the failed attempt of a websocket probe that the service answered, with a message that fail_on names.
+func SaidNo(err error) bool {
+	var m *mismatch
+	return errors.As(err, &m) && m.cause == nil
+}

@@ -31,7 +31,7 @@ func (t *trial) renderProofs(ctx context.Context, env probes.Env) error {
 		if err != nil {
 			return fmt.Errorf("readiness %q: %w", p.Name, err)
 		}
-		probe, err := t.proofProbe(p.From, spec, env)
+		probe, err := t.proofProbe(p, spec, env)
 		if err != nil {
 			return fmt.Errorf("readiness %q: %w", p.Name, err)
 		}

@@ -4,20 +4,23 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
+	"github.com/chaos-startup/chaos/experiments"
 	"github.com/chaos-startup/chaos/probes"
 	"github.com/chaos-startup/chaos/timeline"
 )
 
 // sooner is a proof with `from: start`: its message is sent while the service starts, again and again as long as it is turned away. Whoever
 // takes it must answer it: a message that was taken and lost stays lost, so the proof of that start never holds. Once it was answered, the
-// proof is asked like any other. Safe for concurrent use.
+// proof is asked like any other. A no (fail_on) while a fault is on something that it needs counts as turned away. Safe for concurrent use.
 type sooner struct {
 	patient probes.Probe // waits as long as a start may take
 	usual   probes.Probe
 	timeout time.Duration // for the answer, once the proof is asked
+	faulted func() bool   // a fault is on something that it needs
 
 	mu   sync.Mutex
 	sent *letter // of the present start
@@ -36,7 +39,7 @@ type letter struct {
 const sendingEach = 20 * time.Millisecond
 
 // newSooner makes the proof; budget is how long a start may take.
-func newSooner(spec probes.Spec, env probes.Env, budget time.Duration) (*sooner, error) {
+func newSooner(spec probes.Spec, env probes.Env, budget time.Duration, faulted func() bool) (*sooner, error) {
 	usual, err := probes.New(spec, env)
 	if err != nil {
 		return nil, err
@@ -44,7 +47,7 @@ func newSooner(spec probes.Spec, env probes.Env, budget time.Duration) (*sooner,
 	timing := spec.Timing()
 	spec.Timeout = timeline.Duration(budget + timing.Timeout)
 	patient, err := probes.New(spec, env)
-	return &sooner{patient: patient, usual: usual, timeout: timing.Timeout}, err
+	return &sooner{patient: patient, usual: usual, timeout: timing.Timeout, faulted: faulted}, err
 }
 
 // send begins with a start of the service, and ends with it or when the message was taken.
@@ -54,11 +57,13 @@ func (s *sooner) send(ctx context.Context) {
 	s.sent = l
 	s.mu.Unlock()
 	for {
+		excused := s.faulted()
 		answer, err := s.patient(ctx)
 		if ctx.Err() != nil {
 			return // it died, or the trial is over: nobody is there to answer
 		}
-		if err == nil || !probes.TurnedAway(answer, err) {
+		excused = (excused || s.faulted()) && probes.SaidNo(err)
+		if err == nil || !excused && !probes.TurnedAway(answer, err) {
 			l.err = err
 			close(l.done)
 			return
@@ -110,11 +115,11 @@ func (t *trial) sendSoon(ctx context.Context, wg *sync.WaitGroup) {
 }
 
 // proofProbe makes the probe of a proof.
-func (t *trial) proofProbe(from string, spec probes.Spec, env probes.Env) (probes.Probe, error) {
-	if from != "start" {
+func (t *trial) proofProbe(p experiments.Proof, spec probes.Spec, env probes.Env) (probes.Probe, error) {
+	if p.From != "start" {
 		return probes.New(spec, env)
 	}
-	s, err := newSooner(spec, env, t.service.Budget.D())
+	s, err := newSooner(spec, env, t.service.Budget.D(), func() bool { return slices.ContainsFunc(p.Needs, t.faulted) })
 	if err != nil {
 		return nil, err
 	}
