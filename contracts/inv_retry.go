@@ -41,14 +41,14 @@ func (r Retry) manners() bool {
 const countElsewhere = "run it where connects can be intercepted (chaos doctor), or take a fault that accepts: reset, blackhole"
 
 func (t *trace) retryOf(rule string, limits Retry, dep string, r int) finding {
-	attempts, complete := t.attempts(dep, t.runs[r])
+	attempts, _ := t.attempts(dep, t.runs[r])
 	who := ""
 	if len(t.runs) > 1 {
 		who = fmt.Sprintf(" in start %d", r+1)
 	}
 	count := len(attempts)
 	if f := t.figures()[dep]; len(t.runs) == 1 && f.Attempts != nil {
-		count, complete = max(count, *f.Attempts), true
+		count = max(count, *f.Attempts)
 	}
 	var all []finding
 	if limits.MaxAttempts > 0 && count > limits.MaxAttempts {
@@ -65,7 +65,7 @@ func (t *trace) retryOf(rule string, limits Retry, dep string, r int) finding {
 	switch {
 	case len(all) > 0:
 		return merge(all...)
-	case !complete && t.unseen(dep):
+	case t.unseen(dep):
 		return t.undecided(rule, countElsewhere, nil,
 			"attempts on %s%s that are refused by the kernel can't be counted without the connect interceptor; %s accepted", dep, who, wasWere(count))
 	}
