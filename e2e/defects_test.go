@@ -15,6 +15,7 @@ import (
 
 	"github.com/chaos-startup/chaos/contracts"
 	"github.com/chaos-startup/chaos/experiments"
+	"github.com/chaos-startup/chaos/internal/racedetector"
 	"github.com/chaos-startup/chaos/internal/servers"
 	"github.com/chaos-startup/chaos/reports"
 	"github.com/chaos-startup/chaos/runner"
@@ -113,7 +114,7 @@ func TestSoundServicePasses(t *testing.T) {
 
 // Every defect fails its experiment, and the rules that should catch it are among the reasons.
 func TestEveryDefectIsCaught(t *testing.T) {
-	if raced {
+	if racedetector.Enabled {
 		t.Skip("TestSoundServicePasses plays the same file, and takes half as long")
 	}
 	report := run(t, nil)

@@ -17,6 +17,7 @@ import (
 
 	"github.com/chaos-startup/chaos/contracts"
 	"github.com/chaos-startup/chaos/experiments"
+	"github.com/chaos-startup/chaos/internal/racedetector"
 	"github.com/chaos-startup/chaos/reports"
 	"github.com/chaos-startup/chaos/runner"
 	"github.com/chaos-startup/chaos/timeline"
@@ -43,7 +44,7 @@ func TestExitsAtOnce(t *testing.T) {
 
 // A gigabyte of log costs no memory; what an expectation looks for is found in the middle of it.
 func TestFloodOfLog(t *testing.T) {
-	size := 256 << 20 / slowdown
+	size := 256 << 20 / racedetector.Slowdown
 	l := newLab(t)
 	l.vars["size"] = fmt.Sprint(size / 2)
 	stop, most := watchHeap()
@@ -66,7 +67,7 @@ experiments:
 	assert.Less(t, len(trial.Timeline), 600)
 	dropped := events(trial, timeline.LogDropped)
 	require.Len(t, dropped, 1)
-	assert.Greater(t, dropped[0].Count["lines"], 1e6/slowdown)
+	assert.Greater(t, dropped[0].Count["lines"], 1e6/racedetector.Slowdown)
 	assert.Less(t, *most>>20, uint64(100), "MiB of heap in use")
 }
 

@@ -10,12 +10,13 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/chaos-startup/chaos/contracts"
+	"github.com/chaos-startup/chaos/internal/racedetector"
 	"github.com/chaos-startup/chaos/reports"
 	"github.com/chaos-startup/chaos/timeline"
 )
 
 // exactRuns is how many trials each exactness test takes; the benchmarks take 1,000.
-const exactRuns = 200 / slowdown
+const exactRuns = 200 / racedetector.Slowdown
 
 // openConnection prints a phase and at once sends on a connection that it opened long before. The fault delays what the service sends in phase
 // three: so it always finds out by itself, at its own pace, and what the fault met is counted in bytes.

@@ -8,6 +8,8 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"go.uber.org/goleak"
+
+	"github.com/chaos-startup/chaos/internal/racedetector"
 )
 
 var update = flag.Bool("update", false, "write the golden files and the generated documents anew")
@@ -43,7 +45,7 @@ func TestScripts(t *testing.T) {
 	p := testscript.Params{
 		Dir: "testdata/script", UpdateScripts: *update, RequireExplicitExec: true, RequireUniqueNames: true, Setup: setup, Cmds: scriptCommands(),
 	}
-	if raced { // a second for each command, and nearly all of them run nothing side by side
+	if racedetector.Enabled { // a second for each command, and nearly all of them run nothing side by side
 		p.Dir, p.Files = "", []string{"testdata/script/run.txtar", "testdata/script/outputs.txtar", "testdata/script/proxy.txtar"}
 	}
 	testscript.Run(t, p)

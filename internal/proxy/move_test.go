@@ -14,6 +14,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/chaos-startup/chaos/internal/racedetector"
 )
 
 // moves is how often a connection changes over between the kernel's way and the chain.
@@ -22,9 +24,9 @@ const moves = 10_000
 // TestEveryByteOnceThroughTenThousandMoves moves connections into the chain and back while random bytes flow in both directions, and compares
 // hashes. What moves them is a fault that changes nothing: whatever differs is the move's.
 func TestEveryByteOnceThroughTenThousandMoves(t *testing.T) {
-	n := moves / slowdown
+	n := moves / racedetector.Slowdown
 	if testing.Short() {
-		n = 500 / slowdown
+		n = 500 / racedetector.Slowdown
 	}
 	f := start(t, Config{Injections: []Injection{
 		{ID: "still", Fault: spec(t, "latency", map[string]any{"delay": 0, "direction": "both"})},
