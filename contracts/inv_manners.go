@@ -42,7 +42,15 @@ func (t *trace) mannersOf(rule string, limits Retry, dep string, r int) finding 
 	}
 	c := retryCheck{trace: t, rule: rule, dep: dep, who: who, limits: limits, all: t.mannersIn(dep, t.runs[r])}
 	c.longest = longestOf(c.all)
+	var out []finding
+	again := t.deniedAgain(dep, t.runs[r])
+	if len(again) > max(1, len(c.longest.tries)) {
+		out = append(out, t.undecided(rule, ownRequests, again[:min(len(again), 6)],
+			"its requests on %s were turned down %s on open connections%s: how they are repeated is not measured there", dep, times(len(again)), who))
+	}
 	switch n := len(c.longest.tries); {
+	case n <= 1 && len(out) > 0:
+		return merge(out...)
 	case n == 0:
 		return t.notes(rule, "not applicable%s: no attempt on %s failed", who, dep)
 	case n == 1 && c.longest.succeeded == 0 && c.longest.end == endGaveUp:
@@ -55,7 +63,6 @@ func (t *trace) mannersOf(rule string, limits Retry, dep string, r int) finding 
 		{limits.Backoff != "", c.backoff}, {limits.Jitter, c.jitter}, {limits.MaxParallel > 0, c.parallel},
 		{limits.MaxAmplification > 0, c.amplification}, {limits.GiveUpWithin > 0, c.givesUp},
 	}
-	var out []finding
 	for _, k := range checks {
 		if k.wanted {
 			out = append(out, k.check())

@@ -62,12 +62,22 @@ func (t *trace) retryOf(rule string, limits Retry, dep string, r int) finding {
 		all = append(all, t.violates(rule, "let its retries back off", attempts[from:from+min(rate, 3)],
 			"it tried %s %s within one second from %s on%s (at most %s a second)", dep, times(rate), Millis(t.ms(attempts[from])), who, trim(limits.MaxRate, 3)))
 	}
+	again := t.deniedAgain(dep, t.runs[r])
+	most, _ := t.peakRate(slices.Sorted(slices.Values(slices.Concat(attempts, again))))
 	switch {
 	case len(all) > 0:
 		return merge(all...)
 	case t.unseen(dep):
 		return t.undecided(rule, countElsewhere, nil,
 			"attempts on %s%s that are refused by the kernel can't be counted without the connect interceptor; %s accepted", dep, who, wasWere(count))
+	case len(again) > 0 && (limits.MaxAttempts > 0 && count+len(again) > limits.MaxAttempts || limits.MaxRate > 0 && float64(most) > limits.MaxRate):
+		return t.undecided(rule, ownRequests, again[:min(len(again), 3)],
+			"it tried %s %s%s, and its requests were turned down on open connections %s more, together up to %s within one second: too many if those are retries",
+			dep, times(count), who, times(len(again)), times(most))
+	}
+	if len(again) > 0 {
+		return t.holds(rule, nil, "it tried %s %s%s, and its requests were turned down on open connections %s more: together at most %s within one second",
+			dep, times(count), who, times(len(again)), times(most))
 	}
 	return t.holds(rule, nil, "it tried %s %s%s, at most %s within one second", dep, times(count), who, times(rate))
 }
@@ -87,6 +97,32 @@ func wasWere(n int) string {
 		return "1 was"
 	}
 	return fmt.Sprintf("%d were", n)
+}
+
+// ownRequests is what to do where a fault answers requests on open connections: they may be retries, or what a health check asked for.
+const ownRequests = "raise the limit by what its health check asks for, or take a fault that ends connections: reset, refuse, cut"
+
+// deniedAgain returns the requests of one incarnation that a fault on dep answered by itself on a connection that stayed open, but for the first on a
+// connection that was opened under the fault: that one belongs to the attempt to connect. Retries are among them, and what a health check asks for.
+func (t *trace) deniedAgain(dep string, r run) []int {
+	accepted, _ := t.connections(dep)
+	opened := map[int]float64{}
+	for _, i := range accepted {
+		opened[t.ev[i].Connection] = t.ms(i)
+	}
+	var out []int
+	for i := r.first; i < min(r.next, t.end); i++ {
+		e := t.ev[i]
+		if e.Kind != timeline.Denied || e.Dependency != dep {
+			continue
+		}
+		if at, ok := opened[e.Connection]; ok && t.faultOn(dep, at, at+armingMS) {
+			delete(opened, e.Connection)
+			continue
+		}
+		out = append(out, i)
+	}
+	return out
 }
 
 // attempts returns the attempts on dep in one incarnation, and whether they are all there were, whatever the fault. Without the connect interceptor

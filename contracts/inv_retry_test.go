@@ -93,6 +93,39 @@ func TestRetryManners(t *testing.T) {
 	runCases(t, []judgeCase{{"it came back", gone, tl(head, retryRefusals(100, 200), lifted[:4], recovered, lifted[4:]), Inconclusive, "retry", "whether its pauses grow can't be told"}})
 }
 
+// denied are requests on postgres's connection that the fault answered itself, every so many ms from 120 ms on.
+func denied(connection, times int, each float64) []timeline.Event {
+	var out []timeline.Event
+	for i := range times {
+		out = append(out, timeline.Event{
+			MS: 120 + each*float64(i), Kind: timeline.Denied, Fault: "f1", Dependency: "postgres", Connection: connection, Text: "failed a statement with 40001",
+		})
+	}
+	return out
+}
+
+// TestRetryOnOpenConnections: requests that a fault turns down on an open connection may be retries: they acquit nobody, and accuse nobody.
+func TestRetryOnOpenConnections(t *testing.T) {
+	asking := func(r Retry) Spec {
+		spec := refused(Expectation{FailFast: &FailFast{Within: seconds(50)}})
+		spec.Invariants.Retry = &r
+		return spec
+	}
+	before := tl(exec(0), connects(40, "postgres"), timeline.Event{MS: 50, Kind: timeline.Accept, Dependency: "postgres", Connection: 1}, armed(101, "f1"), bite(119, "f1"))
+	under := tl(exec(0), armed(101, "f1"), connects(110, "postgres"), timeline.Event{MS: 111, Kind: timeline.Accept, Dependency: "postgres", Connection: 1}, bite(119, "f1"))
+	died := tl(exits(20000, 3), observed(20001))
+	runCases(t, []judgeCase{
+		{"few, all in all", asking(Retry{MaxAttempts: 10}), tl(before, denied(1, 9, 100), died), Pass, "fail_fast", ""},
+		{"too many, if they are retries", asking(Retry{MaxAttempts: 10}), tl(before, denied(1, 10, 100), died), Inconclusive, "retry", "too many if those are retries"},
+		{"the first belongs to its connect", asking(Retry{MaxAttempts: 10}), tl(under, denied(1, 10, 100), died), Pass, "fail_fast", ""},
+		{"too fast, if they are retries", asking(Retry{MaxRate: 20}), tl(before, denied(1, 30, 40), died), Inconclusive, "retry", "up to 25 times within one second"},
+		{"too many without them", asking(Retry{MaxAttempts: 3}), tl(before, denied(1, 10, 10), retryRefusals(200, 200, 200), died), Fail, "retry", "(at most 3)"},
+		{"a manner that is not seen", asking(Retry{Backoff: BackoffGrowing}), tl(before, denied(1, 10, 100), died), Inconclusive, "retry", "is not measured there"},
+		{"one is no retry", asking(Retry{Backoff: BackoffGrowing}), tl(before, denied(1, 1, 100), died), Pass, "retry", "not applicable"},
+		{"a manner that is seen", asking(Retry{Backoff: BackoffGrowing}), tl(before, denied(1, 2, 100), retryRefusals(500, 501, 500, 502, 500, 500, 501), died), Fail, "retry", "do not back off"},
+	})
+}
+
 // TestRetryUnseen: a closed port of the kernel tells nobody who knocks.
 func TestRetryUnseen(t *testing.T) {
 	spec := refused(Expectation{FailFast: &FailFast{Within: seconds(10)}})

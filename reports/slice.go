@@ -80,7 +80,7 @@ func weight(e timeline.Event) int {
 		return 20
 	case timeline.Log, timeline.Proof, timeline.EarlyProof, timeline.Answer, timeline.Connect, timeline.Resolve:
 		return 12
-	case timeline.PhaseEnd, timeline.Accept, timeline.Close, timeline.Mark, timeline.Notify, timeline.Undeclared, timeline.UndeclaredName:
+	case timeline.PhaseEnd, timeline.Accept, timeline.Denied, timeline.Close, timeline.Mark, timeline.Notify, timeline.Undeclared, timeline.UndeclaredName:
 		return 6
 	case timeline.LogDropped, timeline.End, timeline.TrafficBegin, timeline.Traffic, timeline.TrafficError, timeline.TrafficSummary:
 		return 4

@@ -14,8 +14,8 @@ var marks = map[timeline.Kind]string{
 	timeline.Exec: "start", timeline.Log: "log", timeline.LogDropped: "log", timeline.PhaseBegin: "phase", timeline.PhaseEnd: "phase",
 	timeline.FaultArmed: "FAULT", timeline.FaultBite: "FAULT", timeline.FaultLifted: "FAULT", timeline.FaultSummary: "FAULT",
 	timeline.Connect: "connect", timeline.Undeclared: "connect", timeline.Escape: "ESCAPE", timeline.Resolve: "resolve", timeline.UndeclaredName: "resolve",
-	timeline.Accept: "connect",
-	timeline.Close:  "close", timeline.UpstreamError: "upstream", timeline.ReadyClaim: "READY", timeline.ReadyLost: "READY",
+	timeline.Accept: "connect", timeline.Denied: "FAULT",
+	timeline.Close: "close", timeline.UpstreamError: "upstream", timeline.ReadyClaim: "READY", timeline.ReadyLost: "READY",
 	timeline.Proof: "proof", timeline.EarlyProof: "proof", timeline.Budget: "BUDGET", timeline.Stop: "stop", timeline.Kill: "KILL", timeline.Survivor: "KILL",
 	timeline.Exit: "EXIT", timeline.Restart: "start", timeline.MissingEvidence: "missing", timeline.Harness: "HARNESS",
 	timeline.Interrupted: "HARNESS", timeline.End: "end", timeline.Answer: "answer", timeline.TrafficBegin: "traffic", timeline.Traffic: "traffic",
@@ -54,7 +54,7 @@ func words(e timeline.Event, faults []contracts.Fault) string {
 		return fmt.Sprintf("(%.0f lines are left out here; the log file has them)", e.Count["lines"])
 	case timeline.PhaseBegin, timeline.PhaseEnd:
 		return phaseWords(e)
-	case timeline.FaultArmed, timeline.FaultBite, timeline.FaultLifted, timeline.FaultSummary:
+	case timeline.FaultArmed, timeline.FaultBite, timeline.Denied, timeline.FaultLifted, timeline.FaultSummary:
 		return faultWords(e, faults)
 	case timeline.ReadyClaim, timeline.ReadyLost, timeline.Proof, timeline.EarlyProof:
 		return readyWords(e)
@@ -149,6 +149,8 @@ func faultWords(e timeline.Event, faults []contracts.Fault) string {
 		return what + " is on"
 	case timeline.FaultBite:
 		return what + " bites: " + e.Text
+	case timeline.Denied:
+		return fmt.Sprintf("%s, connection %d: %s", what, e.Connection, e.Text)
 	case timeline.FaultLifted:
 		return what + " is lifted: " + e.Text
 	}

@@ -114,6 +114,8 @@ func (t *trial) proxied(d *dependency, e proxy.Event) {
 		})
 	case proxy.Bite:
 		t.recorder.AddAt(e.At, timeline.Event{Kind: timeline.FaultBite, Fault: e.Fault, Dependency: d.name, Connection: e.Connection, Text: e.Text})
+	case proxy.Denied:
+		t.bounded(e.At, timeline.Event{Kind: timeline.Denied, Fault: e.Fault, Dependency: d.name, Connection: e.Connection, Text: e.Text})
 	case proxy.UpstreamError:
 		t.bounded(e.At, timeline.Event{Kind: timeline.UpstreamError, Dependency: d.name, Connection: e.Connection, Error: fmt.Sprint(e.Err)})
 	case proxy.Shortage:

@@ -24,6 +24,9 @@ const (
 	FaultArmed Kind = "fault.armed"
 	// FaultBite: the fault met its first connection or byte since it was armed. Fault, Dependency, Connection, Text.
 	FaultBite Kind = "fault.bite"
+	// Denied: the fault answered a request on a connection to the dependency by itself. Fault, Dependency, Connection, Text. What comes within 20 ms of
+	// one on the same connection is not told of again.
+	Denied Kind = "denied"
 	// FaultLifted: the fault went off. Fault, Dependency. Text says why (its phase ended, its time was over, end of trial).
 	// Source is "end" when it was lifted only because the trial was over, "exit" when its phase ended only because the service
 	// exited, "phase" when the service got through the phase that the fault lasts for, "" otherwise.

@@ -15,6 +15,8 @@ type meeting struct {
 	f   *fault
 	met bite // it bit this connection
 
+	denied time.Time // when it was last told that the fault answered a request here; of the conversation's goroutine
+
 	counted bool // it is one of conn.active; proxy locked
 	filters [2]faults.Filter
 	talk    *conversation // nil: the fault does not speak
@@ -23,6 +25,16 @@ type meeting struct {
 // bitten counts what the fault did to the connection.
 func (m *meeting) bitten(bytes int, text string) {
 	m.c.p.bite(m.f, m.c.number, m.met.first(), bytes, text)
+}
+
+// denies tells that the fault answered a request by itself.
+func (m *meeting) denies(text string) {
+	now := time.Now()
+	if !m.denied.IsZero() && now.Sub(m.denied) < DenialGap {
+		return
+	}
+	m.denied = now
+	m.c.p.tell(Event{Kind: Denied, Fault: m.f.ID, Connection: m.c.number, At: now, Text: text})
 }
 
 // meet puts the connection under the fault, for good. Proxy locked.

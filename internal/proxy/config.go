@@ -53,10 +53,14 @@ const (
 	Accepted      EventKind = "accepted"       // a connection came in; sent before it is admitted
 	Closed        EventKind = "closed"         // it ended: Text says how, BytesUp, BytesDown
 	Bite          EventKind = "bite"           // Fault met its first connection or bytes since it was armed
+	Denied        EventKind = "denied"         // Fault answered a request by itself: Text; at most one for each connection in DenialGap
 	UpstreamError EventKind = "upstream_error" // the dependency could not be reached: Err
 	Panic         EventKind = "panic"          // a link failed inside chaos: Err; its connection was reset
 	Shortage      EventKind = "shortage"       // chaos itself has no descriptors for a connection: Err; it waits until there are
 )
+
+// DenialGap is within what time several requests that a fault answers on one connection are told of as one: a driver's handshake is several.
+const DenialGap = 20 * time.Millisecond
 
 // Event is something that happened to a proxy. Connection counts accepted connections from 1; 0 is a refused one.
 type Event struct {

@@ -353,7 +353,10 @@ func (t *exchange) Wait(at time.Time) bool {
 func (t *exchange) Began() time.Time { return later(t.born, t.state.since) }
 
 // Bite implements faults.Talk.
-func (t *exchange) Bite(bytes int, text string) { t.s.m.bitten(bytes, text) }
+func (t *exchange) Bite(bytes int, text string) {
+	t.s.m.bitten(bytes, text)
+	t.s.m.denies(text)
+}
 
 // Close implements faults.Talk.
 func (t *exchange) Close() { t.end((*half).willClose, "closed by ") }
