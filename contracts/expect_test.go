@@ -66,12 +66,18 @@ func TestRecover(t *testing.T) {
 	up := tl(bitten(), lift(3100, "f1"))
 	thread := "a thread is stored"
 	quiet := tl(observed(20000), stop(20001), exits(20002, 0))
+	late := func(failed float64) timeline.Event { // it held at 14 s; the last ask that failed was begun at that time
+		e := holds(14000, thread)
+		e.Count = map[string]float64{"failed_ms": failed}
+		return e
+	}
 	runCases(t, []judgeCase{
 		{"ready with every proof", spec, tl(up, claims(3300), holds(3350, thread), quiet), Pass, "recover", "ready with every proof 250ms after the fault on postgres was lifted at 3.1s"},
 		{"ready before the lift", spec, tl(bitten(), claims(200), holds(250, thread), lift(3100, "f1"), quiet), Pass, "recover", "before the fault on postgres was lifted"},
 		{"still not ready", spec, tl(up, fails(8000, thread, "HTTP 503"), budget(30000), observed(30000)), Fail, "recover",
 			"still not ready 26.9s after the fault on postgres was lifted at 3.1s (allowed 10s); last proof error: a thread is stored: HTTP 503"},
-		{"too late", spec, tl(up, claims(3300), fails(3400, thread, "500"), holds(14000, thread), quiet), Fail, "recover", "only 10.9s after"},
+		{"too late", spec, tl(up, claims(3300), fails(3400, thread, "500"), late(13500), quiet), Fail, "recover", "only 10.9s after"},
+		{"perhaps too late", spec, tl(up, claims(3300), fails(3400, thread, "500"), late(3500), quiet), Inconclusive, "recover", "between 400ms and 10.9s after"},
 		{"a proof fails for good", spec, tl(up, claims(3300), fails(19000, thread, "HTTP 500"), quiet), Fail, "recover", "1 proof did not hold at the last attempt"},
 		{"it claims to be ready, so the proofs must hold", spec, tl(up, claims(3300), fails(3400, thread, "500"), observed(4000)), Fail, "recover", "did not hold at the last attempt"},
 		{"a proof was never tried", spec, tl(up, claims(3300), quiet), Inconclusive, "recover", "never tried"},
@@ -154,6 +160,8 @@ func TestReadinessAll(t *testing.T) {
 		{"all hold", spec, tl(bitten(), lift(3100, "f1"), claims(3200), holds(3300, thread), observed(4000)), Pass, "recover", "ready with every proof"},
 		{"one fails at last", spec, tl(bitten(), lift(3100, "f1"), claims(3200), fails(19000, thread, "500"), observed(20000)), Fail, "recover", "did not hold"},
 		{"never ready", refused(Expectation{Readiness: "all"}), tl(bitten(), exits(160, 3), observed(161)), Fail, "readiness", "no proof could hold"},
+		{"it died after all had held", excused, tl(bitten(), claims(300), holds(310, thread), holds(320, "an event is stored"), exits(900, 2), observed(901)), Fail, "readiness",
+			"exited with code 2 at 900ms instead of becoming ready"},
 		{"none declared", none, tl(bitten(), claims(300), observed(400)), Inconclusive, "readiness", "no proof of readiness is declared"},
 		{"all means all", excused, tl(bitten(), claimsDegraded(300), holds(310, thread), fails(320, "an event is stored", "refused"), observed(400)), Fail, "readiness", "an event is stored"},
 	})

@@ -43,6 +43,9 @@ func (t *trace) mannersOf(rule string, limits Retry, dep string, r int) finding 
 	c := retryCheck{trace: t, rule: rule, dep: dep, who: who, limits: limits, all: t.mannersIn(dep, t.runs[r])}
 	c.longest = longestOf(c.all)
 	var out []finding
+	if t.truncated(dep) {
+		out = append(out, t.undecided(rule, fewerAttempts, []int{t.figuresAt(dep)}, "only the first of its attempts on %s are told one by one", dep))
+	}
 	again := t.deniedAgain(dep, t.runs[r])
 	if len(again) > max(1, len(c.longest.tries)) {
 		out = append(out, t.undecided(rule, ownRequests, again[:min(len(again), 6)],

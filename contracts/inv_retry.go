@@ -67,6 +67,8 @@ func (t *trace) retryOf(rule string, limits Retry, dep string, r int) finding {
 	switch {
 	case len(all) > 0:
 		return merge(all...)
+	case t.truncated(dep) && (len(t.runs) > 1 || limits.MaxRate > 0):
+		return t.undecided(rule, fewerAttempts, []int{t.figuresAt(dep)}, "only the first of its attempts on %s are told one by one: those%s are not known", dep, who)
 	case t.unseen(dep):
 		return t.undecided(rule, countElsewhere, nil,
 			"attempts on %s%s that are refused by the kernel can't be counted without the connect interceptor; %s accepted", dep, who, wasWere(count))
@@ -97,6 +99,23 @@ func wasWere(n int) string {
 		return "1 was"
 	}
 	return fmt.Sprintf("%d were", n)
+}
+
+// fewerAttempts is what to do where there were more attempts than a timeline holds.
+const fewerAttempts = "let the fault last for a shorter time, or ask for max_attempts alone"
+
+// truncated reports whether there were more attempts on dep than the timeline tells of.
+func (t *trace) truncated(dep string) bool {
+	f := t.figures()[dep]
+	told := 0
+	for _, r := range t.runs {
+		at, _ := t.attempts(dep, r)
+		told += len(at)
+	}
+	if f.Attempts != nil {
+		return told >= maxAttemptTimes && *f.Attempts > told
+	}
+	return told >= maxAttemptTimes && f.Accepted > told
 }
 
 // ownRequests is what to do where a fault answers requests on open connections: they may be retries, or what a health check asked for.

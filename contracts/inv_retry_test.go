@@ -2,6 +2,7 @@ package contracts
 
 import (
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -123,6 +124,26 @@ func TestRetryOnOpenConnections(t *testing.T) {
 		{"a manner that is not seen", asking(Retry{Backoff: BackoffGrowing}), tl(before, denied(1, 10, 100), died), Inconclusive, "retry", "is not measured there"},
 		{"one is no retry", asking(Retry{Backoff: BackoffGrowing}), tl(before, denied(1, 1, 100), died), Pass, "retry", "not applicable"},
 		{"a manner that is seen", asking(Retry{Backoff: BackoffGrowing}), tl(before, denied(1, 2, 100), retryRefusals(500, 501, 500, 502, 500, 500, 501), died), Fail, "retry", "do not back off"},
+	})
+}
+
+// TestRetryTruncated: a timeline that holds only the first attempts does not show that the others kept the rules.
+func TestRetryTruncated(t *testing.T) {
+	asking := func(r Retry) Spec {
+		spec := refused(Expectation{FailFast: &FailFast{Within: seconds(5000)}})
+		spec.Invariants.Retry = &r
+		return spec
+	}
+	head := tl(exec(0), begin(100, "database"), armed(101, "f1"), bite(110, "f1"))
+	thousand := retryRefusals(slices.Repeat([]float64{500, 700, 300}, 333)...)
+	all := tl(figures(600000, "postgres", map[string]float64{"attempts": 1000}), exits(600000, 3), observed(600001))
+	more := tl(figures(600000, "postgres", map[string]float64{"attempts": 5000}), exits(600000, 3), observed(600001))
+	runCases(t, []judgeCase{
+		{"all are told", asking(Retry{MaxRate: 5}), tl(head, thousand, all), Pass, "fail_fast", ""},
+		{"the rate of the others", asking(Retry{MaxRate: 5}), tl(head, thousand, more), Inconclusive, "retry", "only the first of its attempts on postgres"},
+		{"their number is known", asking(Retry{MaxAttempts: 6000}), tl(head, thousand, more), Pass, "fail_fast", ""},
+		{"and may be too many", asking(Retry{MaxAttempts: 4000}), tl(head, thousand, more), Fail, "retry", "tried postgres 5000 times"},
+		{"how they were repeated", asking(Retry{Jitter: true}), tl(head, thousand, more), Inconclusive, "retry", "only the first of its attempts on postgres"},
 	})
 }
 

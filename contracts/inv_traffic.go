@@ -99,7 +99,11 @@ func (t *trace) inTime(f *TrafficFigures, total int) finding {
 		got   float64
 		limit timeline.Duration
 	}{{"p50", f.P50MS, t.spec.Traffic.P50}, {"p95", f.P95MS, t.spec.Traffic.P95}, {"p99", f.P99MS, t.spec.Traffic.P99}} {
-		if p.limit > 0 && p.got > p.limit.MS() {
+		switch {
+		case p.limit > 0 && f.OK+f.ErrorsByKind["hang"] == 0:
+			return t.undecided(rule, "see the errors in the timeline, or let the load last longer", []int{total},
+				"none of %s was answered as it should, so %s is not known", plural(f.Requests, "request"), p.name)
+		case p.limit > 0 && p.got > p.limit.MS():
 			all = append(all, t.violates(rule, "make the first requests as fast as the later ones before claiming to be ready (warm pools and caches)",
 				append(t.slowest(), total), "%s was %s, %s allowed: %s: %s", p.name, Millis(p.got), p.limit, t.spec.Traffic.Text, f.Words()))
 		}

@@ -131,15 +131,10 @@ func (t *trace) claimedAfter(c claim) float64 {
 	return t.ms(c.at)
 }
 
-// shut ends a stretch with attempt i, which held; bad failed before it. It came true after the last ask that failed was begun, and before
-// the first that held was over.
+// shut ends a stretch with attempt i, which held; bad failed before it.
 func (t *trace) shut(s *stretch, i, bad int) {
 	s.until, s.to = i, t.heldBy(i)
-	came := t.began(bad)
-	if failed, ok := t.ev[i].Count["failed_ms"]; ok {
-		came = max(came, min(failed, s.to))
-	}
-	s.close(t.surely(s), came)
+	s.close(t.surely(s), t.cameAfter(i, bad))
 	s.about = (s.least + s.most) / 2
 }
 

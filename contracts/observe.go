@@ -4,7 +4,7 @@ import (
 	"github.com/chaos-startup/chaos/timeline"
 )
 
-// maxAttemptTimes bounds DependencyFigures.AttemptMS: a retry storm must not double the size of a report.
+// maxAttemptTimes bounds DependencyFigures.AttemptMS: a retry storm must not double the size of a report. The runner notes no more either.
 const maxAttemptTimes = 1000
 
 // Observe tells what the events show, without any opinion about it. It accepts any list of events, also an empty one.

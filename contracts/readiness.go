@@ -10,6 +10,9 @@ func (t *trace) readinessAll() finding {
 	if o := t.outcome(); held.state == Undecided && (o.Class == Exited || o.Class == Hung || o.Class == Restarting) {
 		return t.violates(rule, "", []int{t.outcomeAt()}, "no proof could hold: it %s", o.Words())
 	}
+	if held.state == Held && t.standing() == nil {
+		return merge(t.notReady(rule, 0, "after its start", t.spec.Budget), held)
+	}
 	return held
 }
 

@@ -57,7 +57,14 @@ func (t *trace) recordTrial(r *expressions.Record, o Outcome) {
 
 func (t *trace) recordDependency(r *expressions.Record, name string, f DependencyFigures) {
 	d := r.Add("dependency", name).Set("required", t.spec.Dependencies[name].Required).Set("attempts", f.Attempts).Set("refused", f.Refused).
-		Set("accepted", f.Accepted).Set("open_at_end", f.OpenAtEnd).Set("bytes_up", f.BytesUp).Set("bytes_down", f.BytesDown).Set("attempt_ms", f.AttemptMS)
+		Set("attempt_ms", f.AttemptMS)
+	alone := t.spec.Replicas < 2
+	if alone || intercepted(t.ev) {
+		d.Set("accepted", f.Accepted)
+	}
+	if alone { // the proxies count those of all replicas together
+		d.Set("open_at_end", f.OpenAtEnd).Set("bytes_up", f.BytesUp).Set("bytes_down", f.BytesDown)
+	}
 	if s := f.Retries; s != nil {
 		d.Set("retry_attempts", s.Attempts).Set("retry_lasted_ms", s.LastedMS).Set("retry_pauses_ms", s.PausesMS).Set("retry_growth", s.Growth).
 			Set("retry_jitter", s.Jitter).Set("retry_amplification", s.Amplification).Set("retry_end", s.End)

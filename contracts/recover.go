@@ -1,6 +1,8 @@
 package contracts
 
 import (
+	"slices"
+
 	"github.com/chaos-startup/chaos/timeline"
 )
 
@@ -28,26 +30,51 @@ func (t *trace) recovers(c Recover) finding {
 	if proofs.state != Held {
 		return proofs
 	}
-	ready, at := t.provenAt(stands.at)
-	took := max(0, t.ms(ready)-t.ms(lift))
-	if took > c.Within.MS() {
+	ready := t.provenAt(*stands)
+	soonest, took := max(0, ready.least-t.ms(lift)), max(0, ready.most-t.ms(lift))
+	switch at := ready.shown; {
+	case soonest > c.Within.MS():
 		return merge(t.violates(rule, "", at, "it was ready with every proof only %s %s (allowed %s)", Millis(took), since, c.Within), proofs)
+	case took > c.Within.MS():
+		return merge(t.undecided(rule, "let the slowest proof be asked more often: a shorter timeout: or interval:", at,
+			"it was ready with every proof between %s and %s %s (allowed %s): a proof that failed was under way when it came true",
+			Millis(soonest), Millis(took), since, c.Within), proofs)
+	case ready.most < t.ms(lift):
+		return merge(t.holds(rule, append(at, lift), "it was ready at %s, before %s, and still was at the end", Millis(ready.most), t.liftAt(lift)), proofs)
+	default:
+		return merge(t.holds(rule, append(at, lift), "it was ready with every proof %s %s (allowed %s)", Millis(took), since, c.Within), proofs)
 	}
-	if ready < lift {
-		return merge(t.holds(rule, append(at, lift), "it was ready at %s, before %s, and still was at the end", Millis(t.ms(ready)), t.liftAt(lift)), proofs)
-	}
-	return merge(t.holds(rule, append(at, lift), "it was ready with every proof %s %s (allowed %s)", Millis(took), since, c.Within), proofs)
 }
 
-// provenAt returns the position of the instant when the claim stood and every required proof held for good, and what shows it.
-func (t *trace) provenAt(claim int) (int, []int) {
-	ready, at := claim, []int{claim}
+// instant is when something came true: not before least, and not after most.
+type instant struct {
+	least, most float64
+	shown       []int
+}
+
+// provenAt returns when the claim stood and every proof held for good.
+func (t *trace) provenAt(c claim) instant {
+	out := instant{least: t.claimedAfter(c), most: t.ms(c.at), shown: []int{c.at}}
 	for _, p := range t.proofs {
-		if i := t.held(p); i >= 0 {
-			ready, at = max(ready, i), append(at, i)
+		i := t.held(p)
+		if i < 0 {
+			continue
+		}
+		out.most, out.shown = max(out.most, t.heldBy(i)), append(out.shown, i)
+		if n := slices.Index(p.attempts, i); n > 0 {
+			out.least = max(out.least, t.cameAfter(i, p.attempts[n-1]))
 		}
 	}
-	return ready, at
+	return out
+}
+
+// cameAfter is what attempt i shows to have come true after: the last ask that failed was begun then; bad failed before it.
+func (t *trace) cameAfter(i, bad int) float64 {
+	came := t.began(bad)
+	if failed, ok := t.ev[i].Count["failed_ms"]; ok {
+		came = max(came, min(failed, t.heldBy(i)))
+	}
+	return came
 }
 
 func (t *trace) diedUnderFault(rule string, exit int) finding {

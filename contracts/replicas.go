@@ -44,6 +44,7 @@ func views(s Spec, events []timeline.Event) [][]timeline.Event {
 				delete(e.Count, "attempts")
 				delete(e.Count, "refused")
 				if seen && e.Count != nil {
+					delete(e.Count, "accepted") // counted anew, of those that are its own
 					e.Count["attempts"] = own[e.Dependency]
 				}
 			}

@@ -103,6 +103,29 @@ func TestLockstepOfRandomReplicas(t *testing.T) {
 	}
 }
 
+// TestExpressionsOfAReplica: an expression sees what is the replica's own, and no sum over all of them.
+func TestExpressionsOfAReplica(t *testing.T) {
+	each := func(r int) []timeline.Event {
+		own := tl(up())
+		for i := range 4 {
+			own = append(own, connects(20, "postgres"), timeline.Event{MS: 20, Kind: timeline.Accept, Dependency: "postgres", Connection: 4*r + i})
+		}
+		return of(r, tl(own, observed(400))...)
+	}
+	total := figures(401, "postgres", map[string]float64{"attempts": 12, "accepted": 12, "open_at_end": 12, "bytes_up": 1200})
+	for text, want := range map[string]Verdict{
+		`dependency("postgres").accepted == 4`:     Pass,
+		`dependency("postgres").attempts == 4`:     Pass,
+		`dependency("postgres").open_at_end <= 10`: Inconclusive,
+		`dependency("postgres").bytes_up < 500`:    Inconclusive,
+	} {
+		spec := plain(Invariants{})
+		spec.Replicas, spec.Expect = 3, Expectation{Expr: text}
+		j := Judge(spec, tl(retryOrdered(tl(each(1), each(2), each(3), total))))
+		assert.Equal(t, want, j.Verdict, "%s: %v", text, j.Reasons)
+	}
+}
+
 // TestReplicasAreJudgedEach: the worst counts, and is named.
 func TestReplicasAreJudgedEach(t *testing.T) {
 	spec := plain(Invariants{StopsOnSignal: &StopsOnSignal{}})

@@ -64,6 +64,8 @@ func TestTraffic(t *testing.T) {
 		{"late, and slow", loaded(nil), with(map[string]float64{"lag_p99_ms": 51, "p95_ms": 999}), Inconclusive, "bottleneck"},
 		{"not all sent", loaded(nil), with(map[string]float64{"unsent": 3}), Inconclusive, "3 of 53 requests could not be sent"},
 		{"late, but a 500 is a 500", loaded(nil), with(map[string]float64{"lag_p99_ms": 51, "ok": 49, "errors": 1, "errors_status": 1}), Fail, "1 of 50"},
+		{"nothing was answered in time to be measured", loaded(func(tr *Traffic) { tr.Errors = 1 }), map[string]float64{"requests": 50, "errors": 50, "errors_status": 50, "lag_p99_ms": 2},
+			Inconclusive, "none of 50 requests was answered as it should, so p95 is not known"},
 		{"late, and some hang", loaded(nil), with(map[string]float64{"lag_p99_ms": 51, "ok": 49, "errors": 1, "errors_hang": 1}), Inconclusive, "the generator was late itself"},
 		{"in time, and some hang", loaded(nil), with(map[string]float64{"ok": 49, "errors": 1, "errors_hang": 1}), Fail, "1 hang"},
 	} {

@@ -13,6 +13,28 @@ import (
 	"github.com/chaos-startup/chaos/timeline"
 )
 
+// What it says while it stops is found, however often it said it before, and however much it says then.
+func TestLogOfTheStop(t *testing.T) {
+	l := newLab(t)
+	r := l.run(`
+service:
+  command:
+    - sh
+    - -c
+    - |
+      trap 'echo "goes down"; seq 300; exit 0' TERM
+      yes "goes down" | head -n 400
+      echo serving
+      while :; do sleep 0.05; done
+  ready: {log: serving}
+experiments:
+  - name: says so
+    stop: {when: ready}
+    expect: {stop: {log: 'goes down'}}
+`)
+	verdict(t, only(t, r, "says so"), contracts.Pass, "stop", "its log says that it stops: goes down")
+}
+
 // The signal is there before the first connection of the phase that it waits for, the restart policy does not undo it, and whoever is deaf to it
 // is killed and told.
 func TestStopDuringAPhase(t *testing.T) {

@@ -16,7 +16,7 @@ func TestChattyServices(t *testing.T) {
 	l := newLab(t)
 	r := l.run(`
 service:
-  command: '${var.program} phase one + many 3000 notify STATUS=busy + many 1500 mark again + many 1500 open a ${echo} + ready ok + wait'
+  command: '${var.program} phase one + many 3000 notify STATUS=busy + many 1500 mark again + many 1500 open a ${echo} + notify READY=1 + ready ok + wait'
   budget: 60s
 experiments:
   - name: chatty
@@ -29,6 +29,8 @@ experiments:
 	trial := only(t, r, "chatty")
 	assert.Equal(t, 1500, *trial.Dependencies["echo"].Attempts, "all are counted")
 	assert.Less(t, len(trial.Timeline), 6000)
+	notified := events(trial, timeline.Notify)
+	assert.Equal(t, "READY=1", notified[len(notified)-1].Text, "what decides is kept, however much was said before")
 	for _, kind := range []timeline.Kind{timeline.Notify, timeline.Mark, timeline.Connect} {
 		assert.LessOrEqual(t, len(events(trial, kind)), 1100, fmt.Sprint(kind))
 	}

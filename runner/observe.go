@@ -142,6 +142,7 @@ func (t *trial) launch(incarnation int) error {
 	t.gate.Do(func() {
 		t.gone, t.process = false, nil
 		t.keeper.begin(len(t.recorder.Events()))
+		t.saidReady = false
 	})
 	select {
 	case <-t.claimedReady: // the one before
@@ -271,7 +272,13 @@ func (t *trial) line(stream process.Stream, text string) {
 
 // notified takes one sd_notify assignment. Gate held.
 func (t *trial) notified(message string) {
-	t.bounded(time.Now(), timeline.Event{Kind: timeline.Notify, Text: t.mask(message)})
+	e := timeline.Event{Kind: timeline.Notify, Text: t.mask(message)}
+	if message == "READY=1" && !t.saidReady {
+		t.saidReady = true
+		t.recorder.AddAt(time.Now(), e) // however much it said before
+	} else {
+		t.bounded(time.Now(), e)
+	}
 	if t.gone {
 		return
 	}

@@ -86,6 +86,11 @@ func (k *logKeeper) begin(recorded int) {
 	if k.starts++; k.starts > maxStarts {
 		return
 	}
+	k.afresh()
+}
+
+// afresh keeps matching lines as if there had been none before: of a new incarnation, or since the service was asked to stop.
+func (k *logKeeper) afresh() {
 	for _, w := range k.wanted {
 		w.met = 0
 	}
@@ -113,6 +118,9 @@ func expectedLogs(e contracts.Expectation) []string {
 	}
 	if e.GiveUp != nil && e.GiveUp.Log != "" {
 		out = append(out, e.GiveUp.Log)
+	}
+	if e.Stop != nil && e.Stop.Log != "" {
+		out = append(out, e.Stop.Log)
 	}
 	for _, sub := range slices.Concat(e.AnyOf, e.AllOf) {
 		out = append(out, expectedLogs(sub)...)

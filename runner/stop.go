@@ -77,10 +77,12 @@ func (t *trial) askToStop() {
 		t.askEarly = true
 		return
 	}
+	at := time.Now() // what it does because of the signal comes later, even if it is gone by the time that this is noted
 	if t.gone || !t.process.Signal(unix.SignalNum(name)) {
 		return
 	}
-	t.recorder.AddAt(time.Now(), timeline.Event{Kind: timeline.Stop, Signal: name, Source: "experiment"})
+	t.recorder.AddAt(at, timeline.Event{Kind: timeline.Stop, Signal: name, Source: "experiment"})
+	t.keeper.afresh()
 	close(t.asked)
 }
 

@@ -58,6 +58,7 @@ type trial struct {
 	logFile    *cappedFile
 	heard      time.Time       // when the service last said something; gate held
 	undeclared map[string]bool // targets already told
+	saidReady  bool            // READY=1 of sd_notify came in this incarnation; gate held
 	crowdMu    sync.Mutex
 	crowd      map[string]int // events by dependency and kind, to bound them
 
