@@ -35,7 +35,7 @@ func TestSurvivesOrchestrator(t *testing.T) {
 	runCases(t, []judgeCase{
 		{"ready in time", invariant(thirty), tl(exec(0), claims(1000), observed(1100)), Pass, "ready", ""},
 		{"ready too late", invariant(thirty), tl(exec(0), claims(34_200), observed(34_300)), Fail, "survives_orchestrator",
-			"Kubernetes would have killed it at 30.0 s at the latest, perhaps at 20.0 s already (startupProbe: 3 failures x 10 s), it was ready at 34.2 s; restarts at"},
+			"Kubernetes would have killed it at 31.0 s at the latest, perhaps at 20.0 s already (startupProbe: 3 failures x 10 s), it was ready at 34.2 s; restarts at"},
 		{"perhaps too late", invariant(thirty), tl(exec(0), claims(25_000), observed(25_100)), Inconclusive, "survives_orchestrator", "may have killed it"},
 		{"each start counts from its own exec", invariant(thirty), restarted, Fail, "survives_orchestrator", "it was ready at 35.0 s"},
 		{"the contract wants it ready", contract, tl(exec(0), exits(500, 3), observed(501)), Fail, "survives_orchestrator", "exited with code 3 at 500ms instead of becoming ready"},
@@ -49,7 +49,7 @@ func TestSurvivesOrchestrator(t *testing.T) {
 			"survives_orchestrator", "systemd would have stopped it at 30.0 s"},
 		{"its own answers", invariant(thirty), tl(exec(0), answers(5, "startupProbe", false), answers(900, "startupProbe", true), claims(40_000), observed(40_100)), Pass, "ready", ""},
 		{"its own answers come late", invariant(thirty), tl(exec(0), answers(5, "startupProbe", false), claims(10_000), answers(33_000, "startupProbe", true), observed(33_100)), Fail,
-			"survives_orchestrator", "30.0 s at the latest"},
+			"survives_orchestrator", "31.0 s at the latest"},
 	})
 	exited := Judge(transient, tl(bitten(), exits(200, 3), observed(201)))
 	assert.Contains(t, exited.Reasons[0].Next, "RestartSec")

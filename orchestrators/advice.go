@@ -54,13 +54,18 @@ func (k Kubernetes) advice(ms float64) string {
 }
 
 func (c Compose) advice(ms float64) string {
-	// As many failures as are allowed come after the start period; with none it is the retries that must last.
-	interval := orMS(c.Interval, healthInterval)
-	lasts := c.StartPeriod.MS() + float64(or(c.Retries, healthRetries)-1)*interval
-	if ms <= lasts {
-		return fmt.Sprintf("healthcheck: it is given %s, and %s is needed", seconds(lasts), seconds(ms))
+	start := Start{Ready: []Span{{ms, ms + 1}}, EndMS: ms + 1}
+	lasts := c.StartPeriod.MS() + c.retrying()
+	if c.StartPeriod <= 0 { // the first check comes after an interval
+		lasts = c.pause(false) + c.retrying()
 	}
-	return fmt.Sprintf("healthcheck needs start_period: %s, and has %s", whole(ms), seconds(c.StartPeriod.MS()))
+	switch survives := c.fate(start).State == Survives; {
+	case survives && ms <= lasts:
+		return fmt.Sprintf("healthcheck: it is given %s, and %s is needed", seconds(lasts), seconds(ms))
+	case survives: // by where its checks fall
+		return ""
+	}
+	return fmt.Sprintf("healthcheck needs start_period: %s, and has %s", whole(c.startPeriodFor(ms)), seconds(c.StartPeriod.MS()))
 }
 
 func (u Systemd) advice(ms float64) string {

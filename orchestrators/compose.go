@@ -46,36 +46,53 @@ func (c Compose) words() string {
 	return text
 }
 
-// health follows the checks until one decides: healthy at ms, or unhealthy at ms; neither when it was not watched for long enough. A lenient
-// check is answered yes at any time within its timeout, and takes all of it to fail.
+// health is what comes of the checks: when they make the service healthy for the first time, and unhealthy at last; -1 is never.
+type health struct{ healthy, unhealthy float64 }
+
+// good tells whether it became healthy and stayed so.
+func (h health) good() bool { return h.healthy >= 0 && h.unhealthy < 0 }
+
+// health follows the checks until the service is unhealthy or nothing more was seen. A lenient check is answered yes at any time within its
+// timeout, and takes all of it to fail.
 // https://github.com/moby/moby/blob/master/daemon/health.go (monitor, handleProbeResult)
-func (c Compose) health(s Start, lenient bool) (healthy, unhealthy bool, ms float64) {
-	yes, period := s.answers(Healthcheck), c.StartPeriod.MS()
-	streak, now := 0, 0.0
-	for {
-		pause := orMS(c.Interval, healthInterval)
-		if now < period { // it is still starting, or this would have ended
-			pause = orMS(c.StartInterval, healthStartInterval)
+func (c Compose) health(s Start, lenient bool) health {
+	out := health{-1, -1}
+	yes, lasts := s.answers(Healthcheck), 0.0
+	if lenient {
+		lasts = orMS(c.Timeout, healthTimeout)
+	}
+	for streak, now := 0, 0.0; ; {
+		starting := out.healthy < 0
+		began := now + c.pause(starting && now < c.StartPeriod.MS())
+		if began > s.over() { // it is asked only later: it goes on to say what it said
+			if starting && s.stands(Healthcheck) {
+				out.healthy = began
+			}
+			return out
 		}
-		began := now + pause
-		if now = began; now > s.over() { // it is asked only later: it goes on to say what it said
-			return s.stands(Healthcheck), false, now
-		}
-		until := began
-		if lenient {
-			until += orMS(c.Timeout, healthTimeout)
-		}
-		if said(yes, began, until) {
-			return true, false, began
-		}
-		now = until
-		if began < period {
+		at, held := firstYes(yes, began, began+lasts)
+		if now = began + lasts; held {
+			if streak, now = 0, at; starting {
+				out.healthy = at
+			}
 			continue
 		}
-		if streak++; streak >= or(c.Retries, healthRetries) {
-			return false, true, now
+		if starting && began < c.StartPeriod.MS() {
+			continue
+		}
+		if streak++; streak >= or(c.Retries, healthRetries) && now <= s.over() {
+			out.unhealthy = now
+			return out
 		}
 	}
+}
+
+// pause is how long Docker waits after a check. It takes no less than a millisecond.
+func (c Compose) pause(starting bool) float64 {
+	if starting {
+		return max(1, orMS(c.StartInterval, healthStartInterval))
+	}
+	return max(1, orMS(c.Interval, healthInterval))
 }
 
 func (c Compose) fate(s Start) Fate {
@@ -85,31 +102,48 @@ func (c Compose) fate(s Start) Fate {
 		}
 		return Fate{State: Survives, Text: "Docker would not have given it up: it has no healthcheck; whatever depends on it is started at once, ready or not; " + s.readyWords()}
 	}
-	strictly, badStrictly, at := c.health(s, false)
-	leniently, badLeniently, late := c.health(s, true)
+	strict, lenient := c.health(s, false), c.health(s, true)
 	switch {
-	case badStrictly && badLeniently:
-		return Fate{State: Killed, Next: fmt.Sprintf("start_period: %s, or more retries", whole(c.need(s))),
-			Text: fmt.Sprintf("Docker would have called it unhealthy at %s (%s), %s: services that depend on it with condition: service_healthy would not have "+
-				"been started, and Swarm would have killed it", seconds(at), c.words(), s.readyWords())}
+	case strict.unhealthy >= 0 && lenient.unhealthy >= 0:
+		return Fate{State: Killed, Next: c.next(s, strict), Text: c.killed(s, strict)}
 	case s.Exit != nil:
 		return c.exited(s)
-	case strictly && leniently:
-		return Fate{State: Survives, Text: fmt.Sprintf("Docker would have called it healthy at %s (%s), %s", seconds(at), c.words(), s.readyWords())}
-	case badStrictly || badLeniently:
-		return Fate{State: Open, Next: fmt.Sprintf("start_period: %s, or more retries", whole(c.need(s))),
-			Text: fmt.Sprintf("Docker may have called it unhealthy at %s (%s), %s: it depends on how long its check takes", seconds(max(at, late)), c.words(), s.readyWords())}
+	case strict.good() && lenient.good():
+		return Fate{State: Survives, Text: fmt.Sprintf("Docker would have called it healthy at %s (%s), %s", seconds(strict.healthy), c.words(), s.readyWords())}
+	case strict.unhealthy >= 0 || lenient.unhealthy >= 0:
+		return Fate{State: Open, Next: c.next(s, strict), Text: fmt.Sprintf("Docker may have called it unhealthy at %s (%s), %s: it depends on how long its check takes",
+			seconds(max(strict.unhealthy, lenient.unhealthy)), c.words(), s.readyWords())}
 	}
 	return Fate{State: Open, Next: "raise service.budget", Text: fmt.Sprintf("Docker would not have decided yet (%s), %s: it was not watched for long enough", c.words(), s.readyWords())}
 }
 
-// need is how long a start_period must be for this start.
-func (c Compose) need(s Start) float64 {
-	if ms, ok := s.readyMS(); ok {
-		return ms
+func (c Compose) killed(s Start, h health) string {
+	if h.healthy >= 0 {
+		return fmt.Sprintf("Docker would have called it healthy at %s and unhealthy at %s (%s), %s: Swarm would have killed it", seconds(h.healthy), seconds(h.unhealthy),
+			c.words(), s.readyWords())
 	}
-	return s.EndMS
+	return fmt.Sprintf("Docker would have called it unhealthy at %s (%s), %s: services that depend on it with condition: service_healthy would not have been started, "+
+		"and Swarm would have killed it", seconds(h.unhealthy), c.words(), s.readyWords())
 }
+
+// next says what would have kept it from being unhealthy: after it was healthy no start period helps.
+func (c Compose) next(s Start, h health) string {
+	if h.healthy >= 0 {
+		return "let it go on to answer once it is ready, or more retries"
+	}
+	need := s.EndMS
+	if ms, ok := s.readyMS(); ok {
+		need = c.startPeriodFor(ms)
+	}
+	return fmt.Sprintf("start_period: %s, or more retries", whole(need))
+}
+
+// retrying is how long the checks that count go on at least before they make the service unhealthy.
+func (c Compose) retrying() float64 { return float64(or(c.Retries, healthRetries)-1) * c.pause(false) }
+
+// startPeriodFor is the smallest start_period that lets a start live which answers yes from ready on, wherever its checks fall: the first that
+// counts comes at the end of the period at the earliest.
+func (c Compose) startPeriodFor(ready float64) float64 { return max(0, ready-c.retrying()) }
 
 // whole writes milliseconds as a duration of whole seconds, rounded up.
 func whole(ms float64) string {

@@ -121,14 +121,14 @@ func (s Start) over() float64 {
 	return s.EndMS
 }
 
-// said reports whether the spans say yes at some time from..to.
-func said(spans []Span, from, to float64) bool {
+// firstYes is when the spans first say yes, of the time from..to.
+func firstYes(spans []Span, from, to float64) (float64, bool) {
 	for _, span := range spans {
 		if span.From <= to && from <= span.To {
-			return true
+			return max(from, span.From), true
 		}
 	}
-	return false
+	return 0, false
 }
 
 // stands reports whether a probe said yes when watching ended, and so would have gone on to.

@@ -5,9 +5,12 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/chaos-startup/chaos/timeline"
 )
 
 func example(t *testing.T, name string) []byte {
@@ -195,13 +198,25 @@ func TestAdvice(t *testing.T) {
 			"startupProbe: failureThreshold >= 4 with periodSeconds 5 is needed, and it is 30"},
 		{Orchestrator{Kubernetes: &Kubernetes{LivenessProbe: &Probe{}}}, 34_200, "a startupProbe is needed, with failureThreshold >= 5"},
 		{Orchestrator{Kubernetes: &Kubernetes{}}, 34_200, ""},
-		{Orchestrator{Compose: &Compose{Interval: sec(5)}}, 34_200, "healthcheck needs start_period: 35s, and has 0 ms"},
+		{Orchestrator{Compose: &Compose{Interval: sec(5)}}, 34_200, "healthcheck needs start_period: 25s, and has 0 ms"},
+		{Orchestrator{Compose: &Compose{}}, 75_000, "healthcheck: it is given 90.0 s, and 75.0 s is needed"},
+		{Orchestrator{Compose: &Compose{}}, 91_000, "healthcheck needs start_period: 31s, and has 0 ms"},
+		{Orchestrator{Compose: &Compose{StartPeriod: sec(7), StartInterval: sec(5), Interval: sec(10), Timeout: sec(5)}}, 29_000, ""},
 		{Orchestrator{Compose: &Compose{StartPeriod: sec(40)}}, 34_200, "healthcheck: it is given 100.0 s, and 34.2 s is needed"},
 		{Orchestrator{Systemd: &Systemd{Type: "notify"}}, 91_000, "the unit needs TimeoutStartSec=91s, and has 90.0 s"},
 		{Orchestrator{Systemd: &Systemd{}}, 91_000, ""},
 	} {
 		assert.Equal(t, c.says != "", c.who.Advice(c.ms) != "")
 		assert.Contains(t, c.who.Advice(c.ms), c.says)
+	}
+	// The start_period that is advised lets the start live.
+	for at := 1.0; at < 200; at += 0.7 {
+		c := Compose{Interval: sec(10), Timeout: sec(3), StartInterval: sec(4)}
+		period, err := time.ParseDuration(whole(c.startPeriodFor(at * 1000)))
+		require.NoError(t, err)
+		c.StartPeriod = timeline.Duration(period)
+		f, _ := Orchestrator{Compose: &c}.Fate(readyAt(at))
+		assert.Equal(t, Survives, f.State, "%v: %s", at, f.Text)
 	}
 	// The advice is the smallest threshold that lets the start live wherever the ticks fall.
 	for _, at := range []float64{0.5, 9.99, 10, 10.01, 34.2, 100} {

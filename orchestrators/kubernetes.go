@@ -75,7 +75,7 @@ func (p Probe) words(name string) string {
 	return text
 }
 
-// Named returns the probes of the container by their names, those that it has, in the order in which they matter.
+// Named returns the probes of the container by their names, those that it has.
 func (k Kubernetes) Named() map[string]Probe {
 	out := map[string]Probe{}
 	for name, p := range map[string]*Probe{StartupProbe: k.StartupProbe, LivenessProbe: k.LivenessProbe, ReadinessProbe: k.ReadinessProbe} {
@@ -99,19 +99,15 @@ type course struct {
 
 // fate tries the start with the ticks in every place. An attempt counts as failed for sure only if it was answered no until its timeout.
 func (k Kubernetes) fate(s Start) Fate {
-	if s.Exit != nil {
-		if early := k.courses(s, true); !slices.ContainsFunc(early, func(c course) bool { return !c.killed }) {
-			return k.killed(s, early)
-		}
-		return k.exited(s)
-	}
 	strict, lenient := k.courses(s, false), k.courses(s, true)
-	isKilled := func(c course) bool { return c.killed }
+	isKilled, isNot := func(c course) bool { return c.killed }, func(c course) bool { return !c.killed }
 	switch {
-	case !slices.ContainsFunc(lenient, func(c course) bool { return !c.killed }):
-		return k.killed(s, lenient)
+	case !slices.ContainsFunc(lenient, isNot):
+		return k.killed(s, strict, lenient)
+	case s.Exit != nil:
+		return k.exited(s)
 	case slices.ContainsFunc(strict, isKilled):
-		return k.perhaps(s, strict)
+		return k.perhaps(s, strict, !slices.ContainsFunc(strict, isNot))
 	case slices.ContainsFunc(strict, func(c course) bool { return c.unknown }):
 		p := *k.StartupProbe
 		return Fate{State: Open, Next: "raise service.budget beyond " + seconds(p.budget()),
@@ -121,7 +117,8 @@ func (k Kubernetes) fate(s Start) Fate {
 	return Fate{State: Survives, Text: k.survives(s)}
 }
 
-// courses tries every place of the ticks. Lenient attempts succeed when they are answered at any time within their timeout.
+// courses tries every place of the ticks. Whether an attempt that fails does so at once or hangs until its timeout is not known. Strict attempts
+// fail at once; lenient ones hang, hold when they are answered at any time within their timeout, and keep the next one waiting.
 func (k Kubernetes) courses(s Start, lenient bool) []course {
 	out := make([]course, 0, alignments)
 	for i := range alignments {
@@ -155,21 +152,24 @@ func (k Kubernetes) course(s Start, share float64, lenient bool) course {
 // attempts asks a probe from first on until it decides or nothing more was seen. A startup probe ends with its first success.
 // https://github.com/kubernetes/kubernetes/blob/master/pkg/kubelet/prober/worker.go (doProbe)
 func attempts(p Probe, yes []Span, first, over float64, lenient, startup bool) course {
-	failed := 0
-	for t := first; t <= over; t += p.period() {
-		until := t
-		if lenient {
-			until += p.timeout()
-		}
-		if said(yes, t, until) {
-			if failed = 0; startup {
-				return course{at: t}
+	failed, lasts := 0, 0.0
+	if lenient {
+		lasts = p.timeout()
+	}
+	for t := first; t <= over; {
+		ended, held := firstYes(yes, t, t+lasts)
+		switch {
+		case held && startup:
+			return course{at: ended}
+		case held:
+			failed = 0
+		default:
+			ended = t + lasts
+			if failed++; failed >= p.failures() && ended <= over {
+				return course{killed: true, at: ended}
 			}
-			continue
 		}
-		if failed++; failed >= p.failures() {
-			return course{killed: true, at: t}
-		}
+		t = max(t+p.period(), ended) // one at a time: a tick that comes meanwhile waits
 	}
 	return course{unknown: startup, at: over}
 }
@@ -189,8 +189,12 @@ func span(all []course) (earliest, latest float64, by string) {
 	return earliest, latest, by
 }
 
-func (k Kubernetes) killed(s Start, all []course) Fate {
-	earliest, latest, by := span(all)
+// killed tells a certain kill: at the latest when every attempt hangs, and sooner when none does.
+func (k Kubernetes) killed(s Start, strict, lenient []course) Fate {
+	earliest, latest, by := span(lenient)
+	if sooner, _, too := span(strict); too == by {
+		earliest = min(earliest, sooner)
+	}
 	p := k.Named()[by]
 	text := fmt.Sprintf("Kubernetes would have killed it at %s (%s), ", seconds(latest), p.words(by))
 	if latest-earliest >= 100 {
@@ -199,16 +203,20 @@ func (k Kubernetes) killed(s Start, all []course) Fate {
 	return Fate{State: Killed, Text: text + s.readyWords() + "; " + k.loop(latest, s), Next: k.next(s, by)}
 }
 
-func (k Kubernetes) perhaps(s Start, all []course) Fate {
-	earliest, latest, by := span(all)
+// perhaps tells a kill that depends on when attempts come, or, if they fail wherever the ticks fall, on how long they take.
+func (k Kubernetes) perhaps(s Start, strict []course, everywhere bool) Fate {
+	earliest, latest, by := span(strict)
 	when := "at " + seconds(earliest)
 	if latest-earliest >= 100 {
 		when = fmt.Sprintf("between %s and %s", seconds(earliest), seconds(latest))
 	}
 	p := k.Named()[by]
+	why := "when the kubelet first asks, which may be at any time within periodSeconds"
+	if everywhere {
+		why = fmt.Sprintf("how long an attempt takes that is not answered yes at once, up to timeoutSeconds (%s)", seconds(p.timeout()))
+	}
 	return Fate{State: Open, Next: k.next(s, by),
-		Text: fmt.Sprintf("Kubernetes may have killed it %s (%s), %s: it depends on when the kubelet first asks, which may be at any time within periodSeconds",
-			when, p.words(by), s.readyWords())}
+		Text: fmt.Sprintf("Kubernetes may have killed it %s (%s), %s: it depends on %s", when, p.words(by), s.readyWords(), why)}
 }
 
 // next says what would have let it live.

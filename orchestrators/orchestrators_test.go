@@ -67,19 +67,25 @@ func TestKubernetesStartupProbe(t *testing.T) {
 		return Orchestrator{Kubernetes: &Kubernetes{StartupProbe: &p}}
 	}
 	documented := three(Probe{FailureThreshold: 30, PeriodSeconds: 10})
+	hanging := Probe{PeriodSeconds: 1, TimeoutSeconds: 10} // the kubelet asks one at a time
 	runFates(t, []fateCase{
 		{"long before", documented, readyAt(34.2), Survives, []string{"startupProbe: 30 failures x 10 s, it was ready at 34.2 s"}},
 		{"just in time wherever the ticks fall", documented, readyAt(289.9), Survives, nil},
 		{"within the last period", documented, readyAt(295), Open, []string{"may have killed it between 4m 50s and", "failureThreshold >= 31 with periodSeconds 10"}},
-		{"too late", documented, readyAt(302), Killed, []string{"Kubernetes would have killed it at 5m 0s at the latest", "it was ready at 5m 2s"}},
+		{"too late", documented, readyAt(302), Killed, []string{"Kubernetes would have killed it at 5m 1s at the latest", "it was ready at 5m 2s"}},
 		{"the defaults are 3 x 10 s", three(Probe{}), readyAt(34.2), Killed, []string{
-			"Kubernetes would have killed it at 30.0 s at the latest, perhaps at 20.0 s already (startupProbe: 3 failures x 10 s), it was ready at 34.2 s",
+			"Kubernetes would have killed it at 31.0 s at the latest, perhaps at 20.0 s already (startupProbe: 3 failures x 10 s), it was ready at 34.2 s",
 			"startupProbe.failureThreshold >= 5 with periodSeconds 10", "never ready if every start takes as long"}},
 		{"a delay comes first", three(Probe{InitialDelaySeconds: 20}), readyAt(34.2), Survives, []string{"3 failures x 10 s after 20 s"}},
-		{"but not for ever", three(Probe{InitialDelaySeconds: 20}), readyAt(52), Killed, []string{"at 50.0 s at the latest"}},
-		{"an answer within the timeout counts", three(Probe{TimeoutSeconds: 5}), readyAt(34.2), Open, nil},
+		{"but not for ever", three(Probe{InitialDelaySeconds: 20}), readyAt(52), Killed, []string{"at 51.0 s at the latest, perhaps at 40.0 s already"}},
+		{"an answer within the timeout counts", three(Probe{TimeoutSeconds: 5}), readyAt(34.2), Open, []string{
+			"it depends on how long an attempt takes that is not answered yes at once, up to timeoutSeconds (5.0 s)"}},
 		{"asked only after watching ended", three(Probe{}), readyAt(1), Survives, nil},
-		{"never ready", three(Probe{PeriodSeconds: 1}), never(10), Killed, []string{"at 3.0 s at the latest", "it was not ready until 10.0 s"}},
+		{"never ready", three(Probe{PeriodSeconds: 1}), never(10), Killed, []string{"at 4.0 s at the latest", "it was not ready until 10.0 s"}},
+		{"a hanging attempt keeps the next one waiting", three(hanging), readyAt(25), Open, []string{"may have killed it between 2.0 s and 3.0 s"}},
+		{"but only so long", three(hanging), readyAt(32), Killed, []string{"at 31.0 s at the latest, perhaps at 2.0 s already"}},
+		{"it ends while the last attempt hangs", three(hanging), exitAt(30.5, 3), Exited, []string{"it ended by itself at 30.5 s"}},
+		{"watching ends while it does", three(hanging), never(30.5), Open, nil},
 		{"not watched for long enough", documented, never(30), Open, []string{"Kubernetes would have waited until 5m 0s", "raise service.budget"}},
 		{"taken back at once", three(Probe{}), Start{Ready: []Span{{1000, 1200}}, EndMS: 40_000}, Open, []string{"said that it was ready at 1.0 s and took it back"}},
 	})
@@ -130,10 +136,10 @@ func TestKubernetesCrashLoop(t *testing.T) {
 	slow.StopMS = ref(2000.0)
 	job := Orchestrator{Kubernetes: &Kubernetes{RestartPolicy: "Never"}}
 	runFates(t, []fateCase{
-		{"of kills", k, slow, Killed, []string{"restarts at 5.0 s, 20.0 s, 45.0 s, 90.0 s, ...: never ready if every start takes as long"}},
+		{"of kills", k, slow, Killed, []string{"restarts at 6.0 s, 22.0 s, 48.0 s, 94.0 s, ...: never ready if every start takes as long"}},
 		{"of exits", k, exitAt(1, 3), Exited, []string{"it ended by itself at 1.0 s; Kubernetes: restarts at 1.0 s, 12.0 s, 33.0 s, 74.0 s, ..."}},
 		{"until the fault goes off", k, lifted(exitAt(1, 3), 30), Exited, []string{"the first start after the fault went off (30.0 s) is that at 33.0 s"}},
-		{"killed before it exits", k, exitAt(31, 3), Killed, []string{"at 3.0 s at the latest"}},
+		{"killed before it exits", k, exitAt(31, 3), Killed, []string{"at 4.0 s at the latest"}},
 		{"never restarted", job, exitAt(1, 3), Exited, []string{"Kubernetes: restartPolicy: Never"}},
 		{"and the fault goes off", job, lifted(exitAt(1, 3), 30), Killed, []string{"it would have stayed down"}},
 	})
@@ -144,19 +150,25 @@ func TestKubernetesCrashLoop(t *testing.T) {
 func TestCompose(t *testing.T) {
 	c := func(c Compose) Orchestrator { return Orchestrator{Compose: &c} }
 	patient := Compose{Interval: sec(5), Timeout: sec(1), Retries: 3, StartPeriod: sec(30), StartInterval: sec(2)}
+	lost := Start{Ready: []Span{{1000, 40_000}}, EndMS: 400_000}
 	slowCheck := Compose{Interval: sec(10), Timeout: sec(10), Retries: 2}
 	runFates(t, []fateCase{
 		{"the defaults are 3 x 30 s", c(Compose{}), readyAt(121), Open, []string{"it depends on how long its check takes"}},
 		{"checked while it starts", c(patient), readyAt(7.1), Survives, []string{"healthy at 8.0 s"}},
 		{"failures while it starts do not count", c(patient), readyAt(29), Survives, []string{"healthy at 30.0 s", "start_period 30.0 s"}},
 		{"afterwards they do", c(patient), readyAt(60), Killed, []string{"unhealthy at 40.0 s (healthcheck: 3 retries x 5.0 s, start_period 30.0 s), it was ready at 60.0 s",
-			"start_period: 60s"}},
+			"start_period: 50s"}},
 		{"without a start period", c(Compose{Interval: sec(5), Timeout: sec(1)}), readyAt(16), Open, nil},
 		{"too late in any case", c(Compose{Interval: sec(5), Timeout: sec(1)}), readyAt(19.5), Killed, []string{"unhealthy at 15.0 s"}},
 		{"never", c(patient), never(50), Killed, []string{"it was not ready until 50.0 s"}},
 		{"a check that hangs takes its timeout", c(slowCheck), readyAt(25), Open, nil},
 		{"not watched for long enough", c(patient), never(20), Open, []string{"not watched for long enough"}},
 		{"healthy long after watching ended", c(Compose{}), readyAt(1), Survives, []string{"healthy at 30.0 s"}},
+		{"lost for long", c(Compose{}), lost, Killed, []string{"healthy at 30.0 s and unhealthy at 120.0 s", "took it back: Swarm would have killed it", "let it go on to answer"}},
+		{"lost in the start period", c(Compose{StartPeriod: sec(600)}), lost, Killed, []string{"healthy at 5.0 s and unhealthy at 125.0 s"}},
+		{"lost for a while", c(Compose{}), Start{Ready: []Span{{1000, 40_000}, {130_000, 400_000}}, EndMS: 400_000}, Open, []string{"may have called it unhealthy"}},
+		{"lost for two checks", c(Compose{Timeout: sec(1)}), Start{Ready: []Span{{1000, 40_000}, {85_000, 400_000}}, EndMS: 400_000}, Survives, []string{"healthy at 30.0 s"}},
+		{"ends while its last check hangs", c(slowCheck), exitAt(35, 3), Exited, nil},
 		{"no healthcheck", c(Compose{NoHealthcheck: true}), readyAt(1), Survives, []string{"it has no healthcheck"}},
 		{"exits", c(Compose{Restart: "always"}), exitAt(1, 3), Exited, []string{"restarts at 1.1 s, 2.3 s, 3.7 s, 5.5 s"}},
 		{"restarts are counted", c(Compose{Restart: "on-failure:2"}), lifted(exitAt(1, 3), 30), Killed, []string{"restarts at 1.1 s, 2.3 s, then no more: restart: on-failure:2", "stayed down"}},
