@@ -1,7 +1,9 @@
 package contracts
 
 import (
+	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/chaos-startup/chaos/orchestrators"
@@ -103,7 +105,7 @@ func (t *trace) startOf(r run) orchestrators.Start {
 	if r.exit >= 0 {
 		s.EndMS = t.ms(r.exit) - began
 		e := t.ev[r.exit]
-		s.Exit = &orchestrators.Exit{AtMS: s.EndMS, Bad: e.Signal != "" || e.Code != nil && *e.Code != 0}
+		s.Exit = &orchestrators.Exit{AtMS: s.EndMS, Signal: e.Signal, Bad: e.Signal != "" || e.Code != nil && *e.Code != 0}
 		if e.Code != nil {
 			s.Exit.Code = *e.Code
 		}
@@ -115,7 +117,8 @@ func (t *trace) startOf(r run) orchestrators.Start {
 	if lift := t.faultsOver(); lift > began {
 		s.LiftMS = ref(lift - began)
 	}
-	s.Answers = t.answers(r, last, began, end)
+	s.Answers = t.answers(r, last, began, began+s.EndMS)
+	s.Extends = t.extends(r, last, began)
 	return s
 }
 
@@ -142,8 +145,10 @@ func (t *trace) answers(r run, last int, began, end float64) map[string][]orches
 	open := map[string]float64{}
 	shut := func(name string, to float64) {
 		if from, is := open[name]; is {
-			out[name] = append(out[name], orchestrators.Span{From: from - began, To: to - began})
 			delete(open, name)
+			if from <= end { // what answers after its exit is not the service
+				out[name] = append(out[name], orchestrators.Span{From: from - began, To: min(to, end) - began})
+			}
 		}
 	}
 	say := func(name string, yes bool, at float64) {
@@ -161,11 +166,25 @@ func (t *trace) answers(r run, last int, began, end float64) map[string][]orches
 		case e.Kind == timeline.Answer && e.OK != nil:
 			say(e.Name, *e.OK, e.MS)
 		case e.Kind == timeline.Notify:
-			say(orchestrators.SdNotify, strings.Contains(e.Text, orchestrators.SdNotify) || !closed(open, orchestrators.SdNotify), e.MS)
+			say(orchestrators.SdNotify, slices.Contains(strings.Split(e.Text, "\n"), orchestrators.SdNotify) || !closed(open, orchestrators.SdNotify), e.MS)
 		}
 	}
 	for name := range out {
 		shut(name, end)
+	}
+	return out
+}
+
+// extends are the EXTEND_TIMEOUT_USEC= that the service sent. systemd passes over 0 and the largest number, which is its infinity.
+func (t *trace) extends(r run, last int, began float64) []orchestrators.Extension {
+	var out []orchestrators.Extension
+	for _, i := range t.all(timeline.Notify, r.first, last) {
+		for line := range strings.SplitSeq(t.ev[i].Text, "\n") {
+			value, is := strings.CutPrefix(line, "EXTEND_TIMEOUT_USEC=")
+			if usec, err := strconv.ParseUint(value, 10, 64); is && err == nil && usec > 0 && usec < math.MaxUint64 {
+				out = append(out, orchestrators.Extension{AtMS: t.ms(i) - began, ByMS: float64(usec) / 1000})
+			}
+		}
 	}
 	return out
 }

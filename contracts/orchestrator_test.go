@@ -13,6 +13,10 @@ func answers(ms float64, name string, yes bool) timeline.Event {
 	return timeline.Event{MS: ms, Kind: timeline.Answer, Name: name, OK: ref(yes)}
 }
 
+func notifies(ms float64, text string) timeline.Event {
+	return timeline.Event{MS: ms, Kind: timeline.Notify, Text: text}
+}
+
 func TestSurvivesOrchestrator(t *testing.T) {
 	thirty := orchestrators.Orchestrator{Kubernetes: &orchestrators.Kubernetes{StartupProbe: &orchestrators.Probe{}}}
 	unit := orchestrators.Orchestrator{Systemd: &orchestrators.Systemd{Restart: "on-failure"}}
@@ -50,7 +54,18 @@ func TestSurvivesOrchestrator(t *testing.T) {
 		{"its own answers", invariant(thirty), tl(exec(0), answers(5, "startupProbe", false), answers(900, "startupProbe", true), claims(40_000), observed(40_100)), Pass, "ready", ""},
 		{"its own answers come late", invariant(thirty), tl(exec(0), answers(5, "startupProbe", false), claims(10_000), answers(33_000, "startupProbe", true), observed(33_100)), Fail,
 			"survives_orchestrator", "31.0 s at the latest"},
+		{"READY=1 is a line of its own", invariant(notify), tl(exec(0), notifies(10_000, "STATUS=not READY=1"), claims(20_000), observed(34_100)), Fail,
+			"survives_orchestrator", "systemd would have stopped it at 30.0 s"},
+		{"READY=1 among other lines", invariant(notify), tl(exec(0), notifies(10_000, "STATUS=up\nREADY=1"), claims(34_000), observed(34_100)), Pass, "ready", ""},
+		{"it asks for more time", invariant(notify), tl(exec(0), notifies(25_000, "EXTEND_TIMEOUT_USEC=20000000"), notifies(40_000, "READY=1"), claims(40_000), observed(40_100)), Pass,
+			"ready", ""},
+		{"but not for ever", invariant(notify), tl(exec(0), notifies(25_000, "EXTEND_TIMEOUT_USEC=18446744073709551615"), notifies(40_000, "READY=1"), claims(40_000), observed(40_100)), Fail,
+			"survives_orchestrator", "systemd would have stopped it at 30.0 s"},
 	})
+	abort := transient
+	abort.Orchestrator = &orchestrators.Orchestrator{Systemd: &orchestrators.Systemd{Restart: "on-abort", RestartSec: ref(seconds(5))}}
+	killed := timeline.Event{MS: 200, Kind: timeline.Exit, Signal: "SIGSEGV"}
+	assert.Contains(t, Judge(abort, tl(bitten(), killed, observed(201))).Reasons[0].Text, "is that at 5.2 s")
 	exited := Judge(transient, tl(bitten(), exits(200, 3), observed(201)))
 	assert.Contains(t, exited.Reasons[0].Next, "RestartSec")
 }
@@ -62,6 +77,8 @@ func TestStartsOfReplicas(t *testing.T) {
 	assert.Len(t, all, 2)
 	assert.InDelta(t, 1000, all[0].Ready[0].From, 1e-9)
 	assert.InDelta(t, 4000, all[1].Ready[0].From, 1e-9)
+	over := Starts(plain(Invariants{}), tl(exec(0), answers(50, "startupProbe", true), exits(100, 3), answers(150, "startupProbe", false), observed(201)))
+	assert.Equal(t, []orchestrators.Span{{From: 50, To: 100}}, over[0].Answers["startupProbe"], "it answers no longer than it lives")
 	again := Starts(plain(Invariants{}), tl(exec(0), exits(100, 3), observed(101), timeline.Event{MS: 102, Kind: timeline.Again}, exec(103), claims(9000), observed(9100)))
 	assert.Len(t, again, 1)
 }

@@ -17,7 +17,11 @@ func (o Orchestrator) Needs(s Start) (ms float64, ok bool) {
 		return 0, false
 	}
 	yes := s.answers(probe)
-	return yes[len(yes)-1].From, true
+	ms = yes[len(yes)-1].From
+	if o.Systemd != nil {
+		ms = o.Systemd.needs(s, ms)
+	}
+	return ms, true
 }
 
 // Advice says which setting is the smallest that lets a start live which takes as long as Needs says, and what it is now; "" when no setting

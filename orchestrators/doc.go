@@ -22,6 +22,7 @@ type Start struct {
 	Ready   []Span            // when the service's own ready probe said yes
 	Answers map[string][]Span // when a probe of the orchestrator's own said yes, by its name, where it was asked; else Ready stands for it
 	Exit    *Exit             // it ended by itself
+	Extends []Extension       // what it sent to systemd to be given longer
 	StopMS  *float64          // how long it took to end after a stop signal, where that was seen
 	LiftMS  *float64          // when the last fault of the trial went off; nil when none did while it was watched
 	EndMS   float64           // until when it was watched
@@ -32,10 +33,14 @@ type Span struct{ From, To float64 }
 
 // Exit is the end that a service made by itself.
 type Exit struct {
-	AtMS float64
-	Code int  // 0 where a signal ended it
-	Bad  bool // a code other than 0, or a signal
+	AtMS   float64
+	Code   int    // 0 where a signal ended it
+	Signal string // "SIGKILL"; "" where it exited
+	Bad    bool   // a code other than 0, or a signal
 }
+
+// Extension is EXTEND_TIMEOUT_USEC=, sent at a moment: so long may it take from then on until it sends the next, or READY=1.
+type Extension struct{ AtMS, ByMS float64 }
 
 // State says what a trial shows of an orchestrator.
 type State string

@@ -140,6 +140,9 @@ func TestImportUnit(t *testing.T) {
 	require.Nil(t, mistake)
 	assert.Equal(t, &Systemd{Type: "exec", TimeoutStartSec: ref(sec(90)), Restart: "on-failure", RestartSec: ref(sec(0.1)), StartLimitBurst: ref(5),
 		StartLimitIntervalSec: ref(sec(10))}, u)
+	u, mistake = ImportUnit([]byte("[Service]\nRestartSec=infinity\nTimeoutStartSec=infinity\n[Unit]\nStartLimitIntervalSec=infinity\n"))
+	require.Nil(t, mistake)
+	assert.Equal(t, &Systemd{TimeoutStartSec: ref(sec(0)), RestartSec: ref(infinity), StartLimitIntervalSec: ref(infinity)}, u)
 	for value, want := range map[string]float64{"90": 90, "1min 30s": 90, "1.5h": 5400, "500ms": 0.5, "infinity": 0, "2 m": 120, "1d": 86400} {
 		u, mistake := ImportUnit([]byte("[Service]\nTimeoutStartSec = " + value + "\n"))
 		require.Nil(t, mistake, value)
@@ -153,6 +156,7 @@ func TestImportUnit(t *testing.T) {
 		"[Service]\nnonsense\n":                     "2:1 not a line of a unit file",
 		"Type=notify\n":                             "1:1 not a line of a unit file",
 		"[Service]\nTimeoutStartSec=soon\n":         "2:17 TimeoutStartSec is not a time span",
+		"[Service]\nTimeoutStartSec=99999999 w\n":   "2:17 TimeoutStartSec is not a time span",
 		"[Service]\nTimeoutStartSec=5 fortnights\n": "2:17 TimeoutStartSec is not a time span",
 		"[Service]\nRestart=allways\n":              "2:9 unknown value `allways` of Restart",
 		"[Unit]\nStartLimitBurst=few\n":             "2:17 StartLimitBurst is not a whole number",

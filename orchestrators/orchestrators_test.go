@@ -1,6 +1,7 @@
 package orchestrators
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -197,11 +198,100 @@ func TestSystemd(t *testing.T) {
 		{"a burst of its own", u(Systemd{Restart: "always", StartLimitBurst: ref(2)}), exitAt(0.2, 0), Exited, []string{"restarts at 0.3 s, then no more: 2 starts"}},
 		{"not at all by itself", u(Systemd{}), exitAt(0.2, 3), Exited, []string{"systemd: Restart=no"}},
 	})
-	for restart, yes := range map[string]string{ // the table of Restart= in systemd.service(5)
-		"no": "", "always": "clean failure timeout", "on-success": "clean", "on-failure": "failure timeout", "on-abnormal": "timeout", "on-abort": "", "on-watchdog": "",
+	for restart, yes := range map[string]string{ // the table of Restart= in systemd.service(5), and service_shall_restart for protocol
+		"no": "", "always": "success exit-code signal timeout protocol", "on-success": "success", "on-failure": "exit-code signal timeout protocol",
+		"on-abnormal": "signal timeout protocol", "on-abort": "signal", "on-watchdog": "",
 	} {
-		for _, why := range []string{"clean", "failure", "timeout"} {
-			assert.Equal(t, strings.Contains(yes, why), Systemd{Restart: restart}.restartsAfter(why), "%s after %s", restart, why)
+		for _, result := range []string{success, exitCode, signal, timeout, protocol} {
+			assert.Equal(t, slices.Contains(strings.Fields(yes), result), Systemd{Restart: restart}.restartsAfter(result), "%s after %s", restart, result)
 		}
 	}
+}
+
+// systemd.service(5): the signals that end a service well, and that a notify service must not end before READY=1.
+func TestSystemdResults(t *testing.T) {
+	exit := func(code int, signal string) Start {
+		return Start{EndMS: 200, Exit: &Exit{AtMS: 200, Code: code, Signal: signal, Bad: code != 0 || signal != ""}}
+	}
+	said := exit(0, "")
+	said.Answers = map[string][]Span{SdNotify: {{100, 200}}}
+	for name, c := range map[string]struct {
+		kind   string
+		start  Start
+		result string
+	}{
+		"a code":                  {"", exit(3, ""), exitCode},
+		"no code":                 {"", exit(0, ""), success},
+		"a clean signal":          {"", exit(0, "SIGTERM"), success},
+		"another clean signal":    {"exec", exit(0, "SIGPIPE"), success},
+		"an unclean signal":       {"", exit(0, "SIGSEGV"), signal},
+		"SIGKILL":                 {"notify", exit(0, "SIGKILL"), signal},
+		"a signal ends a job":     {"oneshot", exit(0, "SIGTERM"), signal},
+		"before READY=1":          {"notify", exit(0, ""), protocol},
+		"by a signal before it":   {"notify-reload", exit(0, "SIGHUP"), protocol},
+		"after it":                {"notify", said, success},
+		"by a code before it":     {"notify", exit(1, ""), exitCode},
+		"a READY=1 not asked for": {"", exit(0, ""), success},
+	} {
+		assert.Equal(t, c.result, Systemd{Type: c.kind}.result(c.start), name)
+	}
+	u := func(u Systemd) Orchestrator { return Orchestrator{Systemd: &u} }
+	runFates(t, []fateCase{
+		{"it ended too soon", u(Systemd{Type: "notify", Restart: "on-failure"}), exit(0, ""), Exited, []string{"at 0.2 s before it said that it was ready; systemd: restarts at 0.3 s"}},
+		{"a clean signal is no failure", u(Systemd{Restart: "on-failure"}), exit(0, "SIGTERM"), Exited, []string{"systemd: Restart=on-failure"}},
+		{"a crash is abnormal", u(Systemd{Restart: "on-abnormal"}), exit(0, "SIGSEGV"), Exited, []string{"restarts at 0.3 s"}},
+		{"a code is not", u(Systemd{Restart: "on-abnormal"}), exit(3, ""), Exited, []string{"systemd: Restart=on-abnormal"}},
+	})
+}
+
+// systemd.service(5): with these types it waits for what a trial does not show, and for no longer than TimeoutStartSec.
+func TestSystemdTypesThatWaitForSomethingElse(t *testing.T) {
+	u := func(kind string) Orchestrator {
+		return Orchestrator{Systemd: &Systemd{Type: kind, Restart: "on-failure"}}
+	}
+	runFates(t, []fateCase{
+		{"forking", u("forking"), readyAt(5), Open, []string{"systemd waits with Type=forking until the process that it starts has ended", "(TimeoutStartSec=90.0 s)", "it was ready at 5.0 s"}},
+		{"oneshot has no limit of its own", u("oneshot"), readyAt(5), Open, []string{"(TimeoutStartSec=infinity)"}},
+		{"dbus", u("dbus"), never(100), Open, []string{"until the service has its name on the bus"}},
+		{"the end of its first process is no end", u("forking"), exitAt(0.2, 0), Open, nil},
+		{"a failure is one", u("forking"), exitAt(0.2, 3), Exited, []string{"restarts at 0.3 s"}},
+		{"idle waits for nothing", u("idle"), never(100), Survives, nil},
+	})
+}
+
+// systemd.service(5): "infinity" disables a limit where it is a timeout, and makes a pause or a window endless.
+func TestSystemdInfinity(t *testing.T) {
+	imported := func(text string) Orchestrator {
+		u, mistake := ImportUnit([]byte("[Service]\nRestart=always\nType=notify\n" + text))
+		assert.Nil(t, mistake)
+		return Orchestrator{Systemd: u}
+	}
+	runFates(t, []fateCase{
+		{"the burst counts for ever", imported("RestartSec=1h\n[Unit]\nStartLimitIntervalSec=infinity\n"), lifted(exitAt(1, 3), 72_000), Killed, []string{
+			"then no more: 5 starts (StartLimitBurst, StartLimitIntervalSec=infinity)"}},
+		{"no interval, no limit", imported("[Unit]\nStartLimitIntervalSec=0\n"), exitAt(1, 3), Exited, []string{"4.4 s, ..."}},
+		{"no burst, no limit", imported("[Unit]\nStartLimitIntervalSec=infinity\nStartLimitBurst=0\n"), exitAt(1, 3), Exited, []string{"4.4 s, ..."}},
+		{"a pause without end", imported("RestartSec=infinity\n"), lifted(exitAt(1, 3), 3), Killed, []string{"RestartSec=infinity (at 1.0 s)", "with a RestartSec that ends"}},
+		{"no timeout", imported("TimeoutStartSec=infinity\n"), readyAt(5000), Survives, nil},
+	})
+}
+
+// sd_notify(3): EXTEND_TIMEOUT_USEC= counts from when it is sent, and only beyond TimeoutStartSec.
+func TestSystemdExtensions(t *testing.T) {
+	u := Orchestrator{Systemd: &Systemd{Type: "notify", TimeoutStartSec: ref(sec(30))}}
+	extends := func(at float64, each ...Extension) Start {
+		s := readyAt(at)
+		s.Extends = each
+		return s
+	}
+	kept := extends(70, Extension{20_000, 25_000}, Extension{40_000, 40_000})
+	runFates(t, []fateCase{
+		{"in time", u, kept, Survives, []string{"(TimeoutStartSec=30.0 s, extended by EXTEND_TIMEOUT_USEC), it was ready at 70.0 s"}},
+		{"not for long enough", u, extends(70, Extension{20_000, 25_000}), Killed, []string{"stopped it at 45.0 s (TimeoutStartSec, extended by EXTEND_TIMEOUT_USEC)"}},
+		{"it shortens nothing", u, extends(29, Extension{1000, 1000}), Survives, []string{"(TimeoutStartSec=30.0 s), it was ready at 29.0 s"}},
+		{"too late", u, extends(70, Extension{31_000, 60_000}), Killed, []string{"stopped it at 30.0 s (TimeoutStartSec)", "TimeoutStartSec=31s or more"}},
+	})
+	ms, ok := u.Needs(kept)
+	assert.True(t, ok)
+	assert.InDelta(t, 20_000, ms, 1e-9, "from its first extension on it looks after itself")
 }

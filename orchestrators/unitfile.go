@@ -77,11 +77,11 @@ func (u *Systemd) set(s setting) *Mistake {
 	case "Service.Restart":
 		u.Restart, mistake = s.oneOf(restartWords)
 	case "Service.TimeoutStartSec", "Service.TimeoutSec":
-		u.TimeoutStartSec, mistake = s.span()
+		u.TimeoutStartSec, mistake = s.span(0)
 	case "Service.RestartSec":
-		u.RestartSec, mistake = s.span()
+		u.RestartSec, mistake = s.span(infinity)
 	case "Unit.StartLimitIntervalSec", "Unit.StartLimitInterval", "Service.StartLimitInterval":
-		u.StartLimitIntervalSec, mistake = s.span()
+		u.StartLimitIntervalSec, mistake = s.span(infinity)
 	case "Unit.StartLimitBurst", "Service.StartLimitBurst":
 		u.StartLimitBurst, mistake = s.count()
 	}
@@ -122,16 +122,16 @@ var spanUnits = map[string]time.Duration{
 	"w": 7 * 24 * time.Hour, "week": 7 * 24 * time.Hour, "weeks": 7 * 24 * time.Hour,
 }
 
-// span reads a time span: "5min 20s", "90" (seconds), "infinity" (0).
-func (s setting) span() (*timeline.Duration, *Mistake) {
+// span reads a time span: "5min 20s", "90" (seconds), "infinity", which is never.
+func (s setting) span(never timeline.Duration) (*timeline.Duration, *Mistake) {
 	const want = "a time span such as 30s, 1min 30s or infinity"
 	if s.value == "" {
 		return nil, nil
 	}
-	var total timeline.Duration
 	if s.value == "infinity" {
-		return &total, nil
+		return &never, nil
 	}
+	var total timeline.Duration
 	rest := s.value
 	for strings.TrimSpace(rest) != "" {
 		m := spanPart.FindStringSubmatch(rest)
@@ -140,7 +140,7 @@ func (s setting) span() (*timeline.Duration, *Mistake) {
 		}
 		unit, known := spanUnits[m[2]]
 		v, err := strconv.ParseFloat(m[1], 64)
-		if !known || err != nil || v > maxSeconds {
+		if !known || err != nil || v*unit.Seconds() > maxSeconds {
 			return nil, s.wrong(want, s.name+" is not a time span")
 		}
 		total += timeline.Duration(v * float64(unit))
