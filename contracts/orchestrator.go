@@ -118,7 +118,7 @@ func (t *trace) startOf(r run) orchestrators.Start {
 		s.LiftMS = ref(lift - began)
 	}
 	s.Answers = t.answers(r, last, began, began+s.EndMS)
-	s.Extends = t.extends(r, last, began)
+	s.Unasked, s.Extends = t.unasked(r, last), t.extends(r, last, began)
 	return s
 }
 
@@ -171,6 +171,17 @@ func (t *trace) answers(r run, last int, began, end float64) map[string][]orches
 	}
 	for name := range out {
 		shut(name, end)
+	}
+	return out
+}
+
+// unasked is why questions of the orchestrator were not asked, by their names.
+func (t *trace) unasked(r run, last int) map[string]string {
+	out := map[string]string{}
+	for _, i := range t.all(timeline.MissingEvidence, r.first, last) {
+		if e := t.ev[i]; e.Source == orchestrators.Source {
+			out[e.Name] = e.Text
+		}
 	}
 	return out
 }

@@ -61,6 +61,8 @@ func TestSurvivesOrchestrator(t *testing.T) {
 			"ready", ""},
 		{"but not for ever", invariant(notify), tl(exec(0), notifies(25_000, "EXTEND_TIMEOUT_USEC=18446744073709551615"), notifies(40_000, "READY=1"), claims(40_000), observed(40_100)), Fail,
 			"survives_orchestrator", "systemd would have stopped it at 30.0 s"},
+		{"what could not be asked is open", invariant(thirty), tl(exec(0), timeline.Event{MS: 1, Kind: timeline.MissingEvidence, Source: "orchestrator", Name: "startupProbe",
+			Text: "the startupProbe asks port 9090"}, claims(40_000), observed(40_100)), Inconclusive, "survives_orchestrator", "the startupProbe asks port 9090"},
 	})
 	abort := transient
 	abort.Orchestrator = &orchestrators.Orchestrator{Systemd: &orchestrators.Systemd{Restart: "on-abort", RestartSec: ref(seconds(5))}}

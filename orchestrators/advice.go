@@ -13,7 +13,7 @@ func (o Orchestrator) Needs(s Start) (ms float64, ok bool) {
 	case o.Compose != nil:
 		probe = Healthcheck
 	}
-	if !s.stands(probe) {
+	if !s.stands(probe) || s.Unasked[probe] != "" || o.Kubernetes != nil && o.Kubernetes.elsewhere(probe, "") != "" {
 		return 0, false
 	}
 	yes := s.answers(probe)

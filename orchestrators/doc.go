@@ -21,6 +21,7 @@ type Orchestrator struct {
 type Start struct {
 	Ready   []Span            // when the service's own ready probe said yes
 	Answers map[string][]Span // when a probe of the orchestrator's own said yes, by its name, where it was asked; else Ready stands for it
+	Unasked map[string]string // why a probe of the orchestrator's own could not be asked, by its name; then nothing stands for it
 	Exit    *Exit             // it ended by itself
 	Extends []Extension       // what it sent to systemd to be given longer
 	StopMS  *float64          // how long it took to end after a stop signal, where that was seen
@@ -71,22 +72,6 @@ func (o Orchestrator) Fate(s Start) (f Fate, ok bool) {
 		return o.Systemd.fate(s), true
 	}
 	return Fate{}, false
-}
-
-// Paths returns what the orchestrator asks over HTTP, by the names that Start.Answers has for its probes.
-func (o Orchestrator) Paths() map[string]string {
-	out := map[string]string{}
-	if o.Kubernetes != nil {
-		for name, p := range o.Kubernetes.Named() {
-			if path := p.Path(); path != "" {
-				out[name] = path
-			}
-		}
-	}
-	if o.Compose != nil && o.Compose.Path != "" && !o.Compose.NoHealthcheck {
-		out[Healthcheck] = o.Compose.Path
-	}
-	return out
 }
 
 // Name is what the orchestrator is called, "" for the zero value.

@@ -25,15 +25,16 @@ func TestImportKubernetes(t *testing.T) {
 	require.Nil(t, mistake)
 	assert.Equal(t, &Kubernetes{
 		Source:         "container smd of Deployment/smd",
-		StartupProbe:   &Probe{PeriodSeconds: 1, FailureThreshold: 10, HTTPGet: &HTTPGet{Path: "/health/ready"}},
-		LivenessProbe:  &Probe{PeriodSeconds: 10, FailureThreshold: 3, HTTPGet: &HTTPGet{Path: "/health"}},
-		ReadinessProbe: &Probe{PeriodSeconds: 5, HTTPGet: &HTTPGet{Path: "/health/ready"}}, TerminationGracePeriodSeconds: ref(5),
+		StartupProbe:   &Probe{PeriodSeconds: 1, FailureThreshold: 10, HTTPGet: &HTTPGet{Path: "/health/ready", Port: "8080"}},
+		LivenessProbe:  &Probe{PeriodSeconds: 10, FailureThreshold: 3, HTTPGet: &HTTPGet{Path: "/health", Port: "8080"}},
+		ReadinessProbe: &Probe{PeriodSeconds: 5, HTTPGet: &HTTPGet{Path: "/health/ready", Port: "8080"}}, TerminationGracePeriodSeconds: ref(5),
+		Ports: []string{"8080"},
 	}, k)
 	shipper, mistake := ImportKubernetes(example(t, "k8s/deploy.yaml"), "log-shipper", "Deployment/smd")
 	require.Nil(t, mistake)
 	assert.Nil(t, shipper.StartupProbe)
-	assert.Equal(t, map[string]string{StartupProbe: "/health/ready", LivenessProbe: "/health", ReadinessProbe: "/health/ready"},
-		Orchestrator{Kubernetes: k}.Paths())
+	assert.Equal(t, []Question{{LivenessProbe, "/health", ""}, {ReadinessProbe, "/health/ready", ""}, {StartupProbe, "/health/ready", ""}},
+		Orchestrator{Kubernetes: k}.Questions("20001"))
 }
 
 const (
@@ -57,6 +58,16 @@ func TestImportKubernetesForms(t *testing.T) {
 	}
 	k, _ := ImportKubernetes([]byte(pod), "", "")
 	assert.Equal(t, &Probe{PeriodSeconds: 2, How: "exec"}, k.StartupProbe)
+	k, _ = ImportKubernetes([]byte(`kind: Pod
+spec:
+  containers:
+    - ports: [{containerPort: 8080}, {name: admin, containerPort: 9090}]
+      livenessProbe: {httpGet: {path: /healthz, port: admin}}
+      readinessProbe: {httpGet: {port: 8080}}
+      startupProbe: {httpGet: {port: other}}
+`), "", "")
+	assert.Equal(t, []string{"9090", "8080", "other"}, []string{k.LivenessProbe.HTTPGet.Port, k.ReadinessProbe.HTTPGet.Port, k.StartupProbe.HTTPGet.Port})
+	assert.Equal(t, []string{"8080", "9090"}, k.Ports)
 }
 
 func TestKubernetesMistakes(t *testing.T) {
@@ -86,6 +97,16 @@ func TestKubernetesMistakes(t *testing.T) {
 		require.NotNil(t, mistake, c.text)
 		assert.Nil(t, k)
 		assert.Contains(t, placed(mistake), c.says)
+	}
+}
+
+// Of several mistakes it is always the same that is told.
+func TestKubernetesFirstMistake(t *testing.T) {
+	const two = "kind: Pod\nspec:\n  containers:\n    - livenessProbe: {periodSeconds: x}\n      startupProbe: {periodSeconds: y}\n"
+	for range 20 {
+		_, mistake := ImportKubernetes([]byte(two), "", "")
+		require.NotNil(t, mistake)
+		assert.Equal(t, 5, mistake.Line, "the startupProbe comes first")
 	}
 }
 

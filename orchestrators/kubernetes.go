@@ -1,6 +1,7 @@
 package orchestrators
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 )
@@ -14,6 +15,8 @@ type Kubernetes struct {
 	ReadinessProbe                *Probe `json:"readinessProbe,omitempty"`
 	RestartPolicy                 string `json:"restartPolicy,omitempty"`                 // Always (default), OnFailure or Never
 	TerminationGracePeriodSeconds *int   `json:"terminationGracePeriodSeconds,omitempty"` // default 30
+
+	Ports []string `json:"ports,omitempty"` // of an imported one: the numbers that its container declares
 }
 
 // Probe is when a container is asked. Zero fields are Kubernetes' defaults: period 10, timeout 1, thresholds 1 and 3.
@@ -30,18 +33,10 @@ type Probe struct {
 // HTTPGet is what a probe asks over HTTP.
 type HTTPGet struct {
 	Path string `json:"path,omitempty"`
+	Port string `json:"port,omitempty" yaml:"-"` // of an imported one: a number of the container, or a name that it does not declare
 }
 
-// Path returns what the probe asks over HTTP, "" when it asks in another way or does not say how.
-func (p Probe) Path() string {
-	if p.HTTPGet == nil {
-		return ""
-	}
-	if p.HTTPGet.Path == "" {
-		return "/"
-	}
-	return p.HTTPGet.Path
-}
+func (g HTTPGet) path() string { return cmp.Or(g.Path, "/") }
 
 // The names of a container's probes, as Start.Answers knows them.
 const (
@@ -108,6 +103,9 @@ func (k Kubernetes) fate(s Start) Fate {
 		return k.exited(s)
 	case slices.ContainsFunc(strict, isKilled):
 		return k.perhaps(s, strict, !slices.ContainsFunc(strict, isNot))
+	case k.unasked(s) != "":
+		return Fate{State: Open, Next: "let service.ready ask the port that the " + k.unasked(s) + " asks", Text: "Kubernetes may have killed it or not: " +
+			s.Unasked[k.unasked(s)] + "; " + s.readyWords()}
 	case slices.ContainsFunc(strict, func(c course) bool { return c.unknown }):
 		p := *k.StartupProbe
 		return Fate{State: Open, Next: "raise service.budget beyond " + seconds(p.budget()),
@@ -130,6 +128,9 @@ func (k Kubernetes) courses(s Start, lenient bool) []course {
 // course follows one start, with the ticks of each probe a share of its period after the earliest moment possible.
 func (k Kubernetes) course(s Start, share float64, lenient bool) course {
 	started := 0.0
+	if s.Unasked[StartupProbe] != "" && k.StartupProbe != nil {
+		return course{unknown: true} // nothing else is asked before it holds
+	}
 	if p := k.StartupProbe; p != nil {
 		c := attempts(*p, s.answers(StartupProbe), p.delay()+share*p.period(), s.over(), lenient, true)
 		if c.unknown && s.stands(StartupProbe) { // it is asked only later, and goes on to say yes
@@ -140,7 +141,7 @@ func (k Kubernetes) course(s Start, share float64, lenient bool) course {
 		}
 		started = c.at
 	}
-	if p := k.LivenessProbe; p != nil {
+	if p := k.LivenessProbe; p != nil && s.Unasked[LivenessProbe] == "" {
 		c := attempts(*p, s.answers(LivenessProbe), max(p.delay(), started)+share*p.period(), s.over(), lenient, false)
 		if c.by = LivenessProbe; c.killed {
 			return c
@@ -263,6 +264,9 @@ func (k Kubernetes) traffic(s Start) string {
 			return "; without a readinessProbe it would have got traffic as soon as its startupProbe held"
 		}
 		return "; without a readinessProbe it would have got traffic from its start on, ready or not"
+	}
+	if s.Unasked[ReadinessProbe] != "" {
+		return ""
 	}
 	p := *k.ReadinessProbe
 	for _, yes := range s.answers(ReadinessProbe) {

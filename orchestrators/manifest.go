@@ -117,16 +117,21 @@ func unique(names []string) []string {
 
 func readContainer(f found) (*Kubernetes, *Mistake) {
 	k := &Kubernetes{Source: "container " + f.name + " of " + f.workload}
-	for name, to := range map[string]**Probe{StartupProbe: &k.StartupProbe, LivenessProbe: &k.LivenessProbe, ReadinessProbe: &k.ReadinessProbe} {
+	ports := containerPorts(f.node)
+	for _, port := range ports {
+		k.Ports = append(k.Ports, port.number)
+	}
+	places := []**Probe{&k.StartupProbe, &k.LivenessProbe, &k.ReadinessProbe}
+	for i, name := range []string{StartupProbe, LivenessProbe, ReadinessProbe} {
 		n := child(f.node, name)
 		if n == nil || n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null" {
 			continue
 		}
-		p, mistake := readProbe(n, name)
+		p, mistake := readProbe(n, name, ports)
 		if mistake != nil {
 			return nil, mistake
 		}
-		*to = p
+		*places[i] = p
 	}
 	if n := child(f.pod, "restartPolicy"); n != nil {
 		known := []string{"Always", "OnFailure", "Never"}
@@ -146,10 +151,23 @@ func readContainer(f found) (*Kubernetes, *Mistake) {
 	return k, nil
 }
 
+// port is one that a container declares.
+type port struct{ name, number string }
+
+func containerPorts(container *yaml.Node) []port {
+	var out []port
+	for _, n := range items(child(container, "ports")) {
+		if number := text(child(n, "containerPort")); number != "" {
+			out = append(out, port{text(child(n, "name")), number})
+		}
+	}
+	return out
+}
+
 // handlers are how a probe asks.
 var handlers = []string{"httpGet", "tcpSocket", "exec", "grpc"}
 
-func readProbe(n *yaml.Node, name string) (*Probe, *Mistake) {
+func readProbe(n *yaml.Node, name string, ports []port) (*Probe, *Mistake) {
 	if n.Kind != yaml.MappingNode {
 		return nil, wrong(n, "a mapping", "`%s` is not a mapping", name)
 	}
@@ -169,7 +187,7 @@ func readProbe(n *yaml.Node, name string) (*Probe, *Mistake) {
 			}
 			*to = v
 		case field == "httpGet":
-			p.HTTPGet = &HTTPGet{Path: httpPath(f.value)}
+			p.HTTPGet = &HTTPGet{Path: httpPath(f.value), Port: httpPort(f.value, ports)}
 		case slices.Contains(handlers, field):
 			p.How = field
 		default:
@@ -187,6 +205,17 @@ func readProbe(n *yaml.Node, name string) (*Probe, *Mistake) {
 		return nil, wrong(child(n, "successThreshold"), "1", "the successThreshold of a %s must be 1", name)
 	}
 	return p, nil
+}
+
+// httpPort is the port of an httpGet: the number where the container declares its name.
+func httpPort(n *yaml.Node, ports []port) string {
+	asked := text(child(n, "port"))
+	for _, p := range ports {
+		if p.name != "" && p.name == asked {
+			return p.number
+		}
+	}
+	return asked
 }
 
 // httpPath is the path of an httpGet, without its query.

@@ -295,3 +295,48 @@ func TestSystemdExtensions(t *testing.T) {
 	assert.True(t, ok)
 	assert.InDelta(t, 20_000, ms, 1e-9, "from its first extension on it looks after itself")
 }
+
+// An httpGet on a port that the trial does not know accuses nobody.
+func TestKubernetesPorts(t *testing.T) {
+	get := func(port string) *Probe { return &Probe{HTTPGet: &HTTPGet{Path: "/healthz", Port: port}} }
+	admin := Kubernetes{StartupProbe: &Probe{}, LivenessProbe: get("9090"), ReadinessProbe: get("8080")}
+	first := Kubernetes{StartupProbe: get("9090"), ReadinessProbe: get("8080")}
+	for name, c := range map[string]struct {
+		k     Kubernetes
+		ready string // port of service.ready
+		asked string
+	}{
+		"no port is that of service.ready":   {Kubernetes{LivenessProbe: get("")}, "20001", "livenessProbe"},
+		"a single one is":                    {Kubernetes{LivenessProbe: get("9090")}, "20001", "livenessProbe"},
+		"of several that of the readiness":   {admin, "20001", "readinessProbe"},
+		"else that of the startup":           {Kubernetes{StartupProbe: get("8080"), LivenessProbe: get("9090")}, "20001", "startupProbe"},
+		"one that is asked for what it is":   {admin, "9090", "livenessProbe"},
+		"one that the container declares":    {Kubernetes{LivenessProbe: get("9090"), Ports: []string{"8080", "9090"}}, "8080", ""},
+		"a name that nobody declares":        {Kubernetes{LivenessProbe: get("web"), ReadinessProbe: get("8080")}, "", "readinessProbe"},
+		"the same port with another path":    {Kubernetes{LivenessProbe: get("8080"), ReadinessProbe: get("8080")}, "20001", "livenessProbe readinessProbe"},
+		"what is not asked over HTTP is not": {Kubernetes{LivenessProbe: &Probe{How: "exec"}}, "20001", ""},
+	} {
+		var asked []string
+		for _, q := range (Orchestrator{Kubernetes: &c.k}).Questions(c.ready) {
+			assert.Equal(t, "/healthz", q.Path)
+			if q.Why == "" {
+				asked = append(asked, q.Name)
+			}
+		}
+		assert.Equal(t, c.asked, strings.Join(asked, " "), name)
+	}
+	unasked := func(s Start, name string) Start {
+		s.Unasked = map[string]string{name: "the " + name + " asks port 9090"}
+		return s
+	}
+	runFates(t, []fateCase{
+		{"its livenessProbe is open", Orchestrator{Kubernetes: &admin}, unasked(readyAt(1), LivenessProbe), Open, []string{
+			"Kubernetes may have killed it or not: the livenessProbe asks port 9090; it was ready at 1.0 s", "let service.ready ask the port that the livenessProbe asks"}},
+		{"its startupProbe has killed it before", Orchestrator{Kubernetes: &admin}, unasked(readyAt(34.2), LivenessProbe), Killed, []string{"startupProbe: 3 failures x 10 s"}},
+		{"its startupProbe is open", Orchestrator{Kubernetes: &first}, unasked(never(60), StartupProbe), Open, nil},
+		{"it ends by itself", Orchestrator{Kubernetes: &first}, unasked(exitAt(60, 3), StartupProbe), Exited, nil},
+		{"its readinessProbe kills nobody", Orchestrator{Kubernetes: &admin}, unasked(readyAt(1), ReadinessProbe), Survives, nil},
+	})
+	_, ok := Orchestrator{Kubernetes: &first}.Needs(readyAt(1))
+	assert.False(t, ok, "service.ready does not stand for it")
+}

@@ -3,12 +3,11 @@ package runner
 import (
 	"context"
 	"fmt"
-	"maps"
 	"net/url"
-	"slices"
 	"sync"
 	"time"
 
+	"github.com/chaos-startup/chaos/orchestrators"
 	"github.com/chaos-startup/chaos/probes"
 	"github.com/chaos-startup/chaos/timeline"
 )
@@ -24,30 +23,36 @@ type question struct {
 	limit time.Duration
 }
 
-// questions makes what is to be asked: the orchestrator's paths that differ from that of service.ready, on its address.
+// questions makes what is to be asked: the orchestrator's paths that differ from that of service.ready, on its address. What goes to a port that
+// the trial does not know is only noted.
 func (t *trial) questions() ([]question, error) {
 	ready := t.service.Ready
-	if !t.spec.AsksToSurvive() || ready == nil || ready.HTTP == nil {
+	if !t.spec.AsksToSurvive() || ready == nil {
 		return nil, nil
 	}
-	base, err := url.Parse(ready.HTTP.URL)
-	if err != nil {
-		return nil, fmt.Errorf("service.ready: %w", err)
+	base := &url.URL{}
+	if ready.HTTP != nil {
+		var err error
+		if base, err = url.Parse(ready.HTTP.URL); err != nil {
+			return nil, fmt.Errorf("service.ready: %w", err)
+		}
 	}
-	paths := t.spec.Orchestrator.Paths()
 	var out []question
-	for _, name := range slices.Sorted(maps.Keys(paths)) {
-		if paths[name] == base.Path {
+	for _, q := range t.spec.Orchestrator.Questions(base.Port()) {
+		if q.Why != "" {
+			t.recorder.Add(timeline.Event{Kind: timeline.MissingEvidence, Source: orchestrators.Source, Name: q.Name, Text: q.Why})
+		}
+		if q.Why != "" || ready.HTTP == nil || q.Path == base.Path {
 			continue
 		}
 		to := *base
-		to.Path, to.RawPath, to.RawQuery = paths[name], "", ""
+		to.Path, to.RawPath, to.RawQuery = q.Path, "", ""
 		spec := probes.Spec{HTTP: &probes.HTTP{URL: to.String()}}
 		probe, err := probes.New(spec, probes.Env{})
 		if err != nil {
-			return nil, fmt.Errorf("orchestrator: %s: %w", name, err)
+			return nil, fmt.Errorf("orchestrator: %s: %w", q.Name, err)
 		}
-		out = append(out, question{name, probe, spec.Timing().Timeout})
+		out = append(out, question{q.Name, probe, spec.Timing().Timeout})
 	}
 	return out, nil
 }

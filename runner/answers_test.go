@@ -1,6 +1,8 @@
 package runner_test
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -38,4 +40,32 @@ experiments:
 			assert.NotEmpty(t, answers[0].Error)
 		})
 	}
+}
+
+// A port that the trial does not know accuses nobody: what goes there is not asked at the port of service.ready.
+func TestOrchestratorsPortsElsewhereAreNotAsked(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	manifest := `kind: Pod
+spec:
+  containers:
+    - name: app
+      livenessProbe: {httpGet: {path: /healthz, port: 9090}, periodSeconds: 1, failureThreshold: 1}
+      readinessProbe: {httpGet: {path: /state, port: 8080}}
+`
+	require.NoError(t, os.WriteFile(filepath.Join(l.dir, "pod.yaml"), []byte(manifest), 0o600))
+	trial := only(t, l.run(`
+service:
+  command: '${var.program} pause 100ms + serve + ready ok + wait'
+orchestrator: {kubernetes: {manifest: pod.yaml}}
+experiments:
+  - {name: survives, expect: survives_orchestrator}
+`), "survives")
+	verdict(t, trial, contracts.Inconclusive, "survives_orchestrator", "the livenessProbe asks port 9090, and service.ready stands on port 8080")
+	for _, e := range events(trial, timeline.Answer) {
+		assert.Equal(t, "readinessProbe", e.Name)
+	}
+	missing := events(trial, timeline.MissingEvidence)
+	require.NotEmpty(t, missing)
+	assert.Equal(t, "livenessProbe", missing[0].Name)
 }
