@@ -40,12 +40,17 @@ func (t *trace) mannersOf(rule string, limits Retry, dep string, r int) finding 
 		return t.undecided(rule, countElsewhere, nil,
 			"attempts on %s that are refused by the kernel can't be seen without the connect interceptor: how they are repeated is not known", dep)
 	}
-	c := retryCheck{trace: t, rule: rule, dep: dep, who: who, limits: limits, all: t.mannersIn(dep, t.runs[r])}
-	c.longest = longestOf(c.all)
+	c := retryCheck{trace: t, rule: rule, dep: dep, who: who, limits: limits}
 	var out []finding
+	var doubtful *manner
+	if c.all, doubtful = t.mannersIn(dep, t.runs[r]); doubtful != nil {
+		out = append(out, t.undecided(rule, ownRequests, doubtful.evidence(),
+			"%s on %s%s were made while proofs or load asked something of it: nobody can say whether they are retries", plural(len(doubtful.tries), "attempt"), dep, who))
+	}
 	if t.truncated(dep) {
 		out = append(out, t.undecided(rule, fewerAttempts, []int{t.figuresAt(dep)}, "only the first of its attempts on %s are told one by one", dep))
 	}
+	c.longest = longestOf(c.all)
 	again := t.deniedAgain(dep, t.runs[r])
 	if len(again) > max(1, len(c.longest.tries)) {
 		out = append(out, t.undecided(rule, ownRequests, again[:min(len(again), 6)],

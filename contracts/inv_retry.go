@@ -40,30 +40,65 @@ func (r Retry) manners() bool {
 // countElsewhere is what to do where attempts can't be seen.
 const countElsewhere = "run it where connects can be intercepted (chaos doctor), or take a fault that accepts: reset, blackhole"
 
+// tried is how often a dependency was tried in one incarnation.
+type tried struct {
+	at, again []int // the attempts, and the requests that a fault turned down on open connections besides
+	count     int   // of the attempts, also of those that the timeline does not tell one by one
+	own       int   // of them, certainly the service's own doing
+	rate      int   // the most attempts within one second
+	all       int   // the same with the requests that were turned down
+	ownRate   int   // the most within one second that are certainly its own
+	during    []int // the attempts within that second
+}
+
+func (t *trace) triedIn(dep string, r run) tried {
+	var out tried
+	out.at, _ = t.attempts(dep, r)
+	out.again = t.deniedAgain(dep, r)
+	out.count = len(out.at)
+	if f := t.figures()[dep]; len(t.runs) == 1 && f.Attempts != nil {
+		out.count = max(out.count, *f.Attempts)
+	}
+	out.own = out.count
+	if n := t.byAnything(out.at); n > 0 {
+		out.own = len(out.at) - n
+	}
+	out.rate = t.peakRate(out.at)
+	out.all = t.peakRate(slices.Sorted(slices.Values(slices.Concat(out.at, out.again))))
+	out.ownRate, out.during = t.ownRate(out.at)
+	return out
+}
+
+// words completes "it tried redis ".
+func (n tried) words(who string) string {
+	text := times(n.count) + who
+	if asked := n.count - n.own; asked > 0 {
+		text += fmt.Sprintf(", %d of them while chaos asked something of it (proofs, load, its ready probe)", asked)
+	}
+	if len(n.again) > 0 {
+		text += ", and its requests were turned down on open connections " + times(len(n.again)) + " more"
+	}
+	return text
+}
+
 func (t *trace) retryOf(rule string, limits Retry, dep string, r int) finding {
-	attempts, _ := t.attempts(dep, t.runs[r])
 	who := ""
 	if len(t.runs) > 1 {
 		who = fmt.Sprintf(" in start %d", r+1)
 	}
-	count := len(attempts)
-	if f := t.figures()[dep]; len(t.runs) == 1 && f.Attempts != nil {
-		count = max(count, *f.Attempts)
-	}
+	n := t.triedIn(dep, t.runs[r])
 	var all []finding
-	if limits.MaxAttempts > 0 && count > limits.MaxAttempts {
-		show := attempts[min(len(attempts), limits.MaxAttempts):]
+	if limits.MaxAttempts > 0 && n.own > limits.MaxAttempts {
+		show := n.at[min(len(n.at), limits.MaxAttempts):]
 		show = append(slices.Clone(show[:min(len(show), 3)]), t.figuresAt(dep))
 		all = append(all, t.violates(rule, "bound its retries and let them back off", show,
-			"it tried %s %s%s (at most %d)", dep, times(count), who, limits.MaxAttempts))
+			"it tried %s %s (at most %d)", dep, n.words(who), limits.MaxAttempts))
 	}
-	rate, from := t.peakRate(attempts)
-	if limits.MaxRate > 0 && float64(rate) > limits.MaxRate {
-		all = append(all, t.violates(rule, "let its retries back off", attempts[from:from+min(rate, 3)],
-			"it tried %s %s within one second from %s on%s (at most %s a second)", dep, times(rate), Millis(t.ms(attempts[from])), who, trim(limits.MaxRate, 3)))
+	if limits.MaxRate > 0 && float64(n.ownRate) > limits.MaxRate {
+		all = append(all, t.violates(rule, "let its retries back off", n.during[:min(n.ownRate, 3)],
+			"it tried %s %s within one second from %s on%s (at most %s a second)", dep, times(n.ownRate), Millis(t.ms(n.during[0])), who, trim(limits.MaxRate, 3)))
 	}
-	again := t.deniedAgain(dep, t.runs[r])
-	most, _ := t.peakRate(slices.Sorted(slices.Values(slices.Concat(attempts, again))))
+	beyond := limits.MaxAttempts > 0 && n.count+len(n.again) > limits.MaxAttempts || limits.MaxRate > 0 && float64(n.all) > limits.MaxRate
 	switch {
 	case len(all) > 0:
 		return merge(all...)
@@ -71,17 +106,12 @@ func (t *trace) retryOf(rule string, limits Retry, dep string, r int) finding {
 		return t.undecided(rule, fewerAttempts, []int{t.figuresAt(dep)}, "only the first of its attempts on %s are told one by one: those%s are not known", dep, who)
 	case t.unseen(dep):
 		return t.undecided(rule, countElsewhere, nil,
-			"attempts on %s%s that are refused by the kernel can't be counted without the connect interceptor; %s accepted", dep, who, wasWere(count))
-	case len(again) > 0 && (limits.MaxAttempts > 0 && count+len(again) > limits.MaxAttempts || limits.MaxRate > 0 && float64(most) > limits.MaxRate):
-		return t.undecided(rule, ownRequests, again[:min(len(again), 3)],
-			"it tried %s %s%s, and its requests were turned down on open connections %s more, together up to %s within one second: too many if those are retries",
-			dep, times(count), who, times(len(again)), times(most))
+			"attempts on %s%s that are refused by the kernel can't be counted without the connect interceptor; %s accepted", dep, who, wasWere(n.count))
+	case beyond:
+		return t.undecided(rule, ownRequests, slices.Concat(n.again[:min(len(n.again), 3)], n.at[:min(len(n.at), 3)]),
+			"it tried %s %s: together up to %s within one second, which is too much if those were retries", dep, n.words(who), times(n.all))
 	}
-	if len(again) > 0 {
-		return t.holds(rule, nil, "it tried %s %s%s, and its requests were turned down on open connections %s more: together at most %s within one second",
-			dep, times(count), who, times(len(again)), times(most))
-	}
-	return t.holds(rule, nil, "it tried %s %s%s, at most %s within one second", dep, times(count), who, times(rate))
+	return t.holds(rule, nil, "it tried %s %s: at most %s within one second", dep, n.words(who), times(n.all))
 }
 
 // figuresAt returns the position of the runner's figures of dep, or -1.
@@ -118,8 +148,8 @@ func (t *trace) truncated(dep string) bool {
 	return told >= maxAttemptTimes && f.Accepted > told
 }
 
-// ownRequests is what to do where a fault answers requests on open connections: they may be retries, or what a health check asked for.
-const ownRequests = "raise the limit by what its health check asks for, or take a fault that ends connections: reset, refuse, cut"
+// ownRequests is what to do where attempts may be retries, or what a health check, a proof or the load made the service do.
+const ownRequests = "raise the limit by what proofs, load and its ready probe make the service do, or judge retry where the fault is over before it claims to be ready"
 
 // deniedAgain returns the requests of one incarnation that a fault on dep answered by itself on a connection that stayed open, but for the first on a
 // connection that was opened under the fault: that one belongs to the attempt to connect. Retries are among them, and what a health check asks for.
@@ -163,16 +193,14 @@ func (t *trace) attempts(dep string, r run) (at []int, complete bool) {
 	return accepted, false
 }
 
-// peakRate returns the largest number of attempts within any one second and the index in at of the first of them.
-func (t *trace) peakRate(at []int) (most, from int) {
+// peakRate returns the largest number of attempts within any one second.
+func (t *trace) peakRate(at []int) (most int) {
 	first := 0
 	for i := range at {
 		for t.ms(at[i])-t.ms(at[first]) >= 1000 {
 			first++
 		}
-		if n := i - first + 1; n > most {
-			most, from = n, first
-		}
+		most = max(most, i-first+1)
 	}
-	return most, from
+	return most
 }

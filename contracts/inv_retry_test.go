@@ -117,13 +117,47 @@ func TestRetryOnOpenConnections(t *testing.T) {
 	died := tl(exits(20000, 3), observed(20001))
 	runCases(t, []judgeCase{
 		{"few, all in all", asking(Retry{MaxAttempts: 10}), tl(before, denied(1, 9, 100), died), Pass, "fail_fast", ""},
-		{"too many, if they are retries", asking(Retry{MaxAttempts: 10}), tl(before, denied(1, 10, 100), died), Inconclusive, "retry", "too many if those are retries"},
+		{"too many, if they are retries", asking(Retry{MaxAttempts: 10}), tl(before, denied(1, 10, 100), died), Inconclusive, "retry", "which is too much if those were retries"},
 		{"the first belongs to its connect", asking(Retry{MaxAttempts: 10}), tl(under, denied(1, 10, 100), died), Pass, "fail_fast", ""},
 		{"too fast, if they are retries", asking(Retry{MaxRate: 20}), tl(before, denied(1, 30, 40), died), Inconclusive, "retry", "up to 25 times within one second"},
 		{"too many without them", asking(Retry{MaxAttempts: 3}), tl(before, denied(1, 10, 10), retryRefusals(200, 200, 200), died), Fail, "retry", "(at most 3)"},
 		{"a manner that is not seen", asking(Retry{Backoff: BackoffGrowing}), tl(before, denied(1, 10, 100), died), Inconclusive, "retry", "is not measured there"},
 		{"one is no retry", asking(Retry{Backoff: BackoffGrowing}), tl(before, denied(1, 1, 100), died), Pass, "retry", "not applicable"},
 		{"a manner that is seen", asking(Retry{Backoff: BackoffGrowing}), tl(before, denied(1, 2, 100), retryRefusals(500, 501, 500, 502, 500, 500, 501), died), Fail, "retry", "do not back off"},
+	})
+}
+
+// TestRetryBecauseAsked: what a service does because chaos asked something of it is not taken for its retries.
+func TestRetryBecauseAsked(t *testing.T) {
+	asking := func(r Retry) Spec {
+		spec := refused(Expectation{FailFast: &FailFast{Within: seconds(5000)}})
+		spec.Invariants.Retry = &r
+		return spec
+	}
+	head := tl(exec(0), begin(100, "database"), armed(101, "f1"), bite(110, "f1"))
+	died := tl(exits(40000, 3), observed(40001))
+	// asked are 31 refusals 30 ms apart while as many requests as each says are under way, and so many more begin between two of them.
+	asked := func(under, begun string, open, more float64) []timeline.Event {
+		list := retryRefusals(slices.Repeat([]float64{30}, 30)...)
+		for i := range list {
+			list[i].Count = map[string]float64{under: open, begun: open + more*float64(i)}
+		}
+		return list
+	}
+	each := asked("asking", "asked", 1, 1)
+	none := asked("asking", "asked", 1, 0)
+	proofs := asked("proving", "proved", 1, 1)
+	hanging := asked("proving", "proved", 1, 0)
+	runCases(t, []judgeCase{
+		{"nobody asked", asking(Retry{MaxAttempts: 20}), tl(head, asked("asking", "asked", 0, 0), died), Fail, "retry", "tried postgres 31 times (at most 20)"},
+		{"one request for each", asking(Retry{MaxAttempts: 20}), tl(head, each, died), Inconclusive, "retry", "31 of them while chaos asked something of it"},
+		{"one request for all", asking(Retry{MaxAttempts: 20}), tl(head, none, died), Fail, "retry", "tried postgres 31 times, 4 of them while chaos asked something of it"},
+		{"within the limit all the same", asking(Retry{MaxAttempts: 40}), tl(head, each, died), Pass, "fail_fast", ""},
+		{"the rate of one for each", asking(Retry{MaxRate: 10}), tl(head, each, died), Inconclusive, "retry", "up to 31 times within one second"},
+		{"the rate of one for all", asking(Retry{MaxRate: 10}), tl(head, none, died), Fail, "retry", "27 times within one second"},
+		{"no jitter in what proofs ask for", asking(Retry{Jitter: true}), tl(head, proofs, died), Inconclusive, "retry", "were made while proofs or load asked something of it"},
+		{"no jitter beside a proof that hangs", asking(Retry{Jitter: true}), tl(head, hanging, died), Fail, "retry", "have no jitter"},
+		{"no jitter beside the ready probe", asking(Retry{Jitter: true}), tl(head, each, died), Fail, "retry", "have no jitter"},
 	})
 }
 

@@ -44,19 +44,31 @@ func lockstep(s Spec, all [][]timeline.Event) finding {
 				"which replica tried %s can't be told without the connect interceptor: whether they retry in step is not known", dep))
 			continue
 		}
-		var longest []manner
-		for _, own := range traces {
-			var m manner
-			for _, r := range own.runs {
-				if l := longestOf(own.mannersIn(dep, r)); len(l.tries) > len(m.tries) {
-					m = l
-				}
-			}
-			longest = append(longest, m)
+		longest, doubtful := longestEach(traces, dep)
+		if doubtful {
+			out = append(out, t.undecided(rule, ownRequests, nil,
+				"attempts of a replica on %s were made while proofs or load asked something of it: nobody can say whether they are retries", dep))
+			continue
 		}
 		out = append(out, inStep(traces, rule, dep, longest))
 	}
 	return merge(out...)
+}
+
+// longestEach returns the longest series of each replica, and whether one had to be left out.
+func longestEach(traces []*trace, dep string) (longest []manner, doubtful bool) {
+	for _, own := range traces {
+		var m manner
+		for _, r := range own.runs {
+			series, out := own.mannersIn(dep, r)
+			doubtful = doubtful || out != nil
+			if l := longestOf(series); len(l.tries) > len(m.tries) {
+				m = l
+			}
+		}
+		longest = append(longest, m)
+	}
+	return longest, doubtful
 }
 
 // inStep compares the pauses of replicas on one dependency.

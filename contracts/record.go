@@ -58,6 +58,13 @@ func (t *trace) recordTrial(r *expressions.Record, o Outcome) {
 func (t *trace) recordDependency(r *expressions.Record, name string, f DependencyFigures) {
 	d := r.Add("dependency", name).Set("required", t.spec.Dependencies[name].Required).Set("attempts", f.Attempts).Set("refused", f.Refused).
 		Set("attempt_ms", f.AttemptMS)
+	if f.Attempts != nil {
+		own := 0
+		for _, r := range t.runs {
+			own += t.triedIn(name, r).own
+		}
+		d.Set("own_attempts", own)
+	}
 	alone := t.spec.Replicas < 2
 	if alone || intercepted(t.ev) {
 		d.Set("accepted", f.Accepted)

@@ -77,13 +77,13 @@ func (m manner) amplification() float64 {
 	return float64(len(m.tries)) / float64(max(1, len(m.rounds)))
 }
 
-// mannersIn returns the series of one incarnation, measured.
-func (t *trace) mannersIn(dep string, r run) []manner {
-	var out []manner
+// mannersIn returns the series of one incarnation, measured, and a longer one that is left out: see ownSeries.
+func (t *trace) mannersIn(dep string, r run) (own []manner, doubtful *manner) {
+	var all []manner
 	for _, s := range t.seriesOf(dep, r) {
-		out = append(out, t.measure(dep, s))
+		all = append(all, t.measure(dep, s))
 	}
-	return out
+	return t.ownSeries(all)
 }
 
 func longestOf(all []manner) (best manner) {
@@ -99,7 +99,8 @@ func longestOf(all []manner) (best manner) {
 func (t *trace) retries(dep string) *Retries {
 	var all []manner
 	for _, r := range t.runs {
-		all = append(all, t.mannersIn(dep, r)...)
+		own, _ := t.mannersIn(dep, r)
+		all = append(all, own...)
 	}
 	m := longestOf(all)
 	if len(m.tries) == 0 || len(m.tries) == 1 && m.succeeded == 0 {

@@ -25,7 +25,7 @@ func TestRequestsOnAnOpenConnection(t *testing.T) {
 		says    string
 	}{
 		"within the limit": {contracts.Pass, "tried redis once, and its requests were turned down on open connections"},
-		"beyond the limit": {contracts.Inconclusive, "too many if those are retries"},
+		"beyond the limit": {contracts.Inconclusive, "which is too much if those were retries"},
 		"its manner":       {contracts.Inconclusive, "how they are repeated is not measured there"},
 	}
 	judged := 0

@@ -64,20 +64,25 @@ func trialKind() Kind {
 	}
 }
 
+// ofAll says why a replica lacks a figure.
+const ofAll = "of one of several replicas it is not known"
+
 func dependencyKind() Kind {
 	return Kind{
 		Name: "dependency", List: "dependencies", Function: "dependency", Doc: "A dependency as the service used it, until observation ended.",
 		Fields: append([]Field{
 			{Name: "name", Type: String, Doc: "Its name in the file.", Example: `dependencies.all(d, d.name == "redis" || d.open_at_end < 10)`},
 			{Name: "required", Type: Bool, Doc: "The service may not be ready without it.", Example: "dependencies.exists(d, d.required)"},
-			{Name: "attempts", Type: Int, Doc: "Connections that the service tried to open, the refused ones too.",
+			{Name: "attempts", Type: Int, Doc: "Connections that the service tried to open, the refused ones too, and those that proofs, load and its ready probe made it open.",
 				Example: `dependency("postgres").attempts <= 12`, Absent: "attempts could not be counted here: there is no connect interceptor"},
+			{Name: "own_attempts", Type: Int, Doc: "Attempts that it certainly made by itself: while chaos asked nothing of it, or many for one request.",
+				Example: `dependency("postgres").own_attempts <= 12`, Absent: "attempts could not be counted here: there is no connect interceptor"},
 			{Name: "refused", Type: Int, Doc: "Attempts that a fault refused.", Example: `dependency("postgres").refused <= 5`,
 				Absent: "refused attempts could not be counted here: there is no connect interceptor"},
-			{Name: "accepted", Type: Int, Doc: "Connections that its proxy accepted.", Example: `dependency("redis").accepted >= 1`},
-			{Name: "open_at_end", Type: Int, Doc: "Connections that were open when observation ended.", Example: `dependency("redis").open_at_end <= 10`},
-			{Name: "bytes_up", Type: Int, Unit: "bytes", Doc: "What the service sent.", Example: `dependency("redis").bytes_up > 0`},
-			{Name: "bytes_down", Type: Int, Unit: "bytes", Doc: "What it was answered.", Example: `dependency("redis").bytes_down < 1000000`},
+			{Name: "accepted", Type: Int, Doc: "Connections that its proxy accepted.", Example: `dependency("redis").accepted >= 1`, Absent: ofAll},
+			{Name: "open_at_end", Type: Int, Doc: "Connections that were open when observation ended.", Example: `dependency("redis").open_at_end <= 10`, Absent: ofAll},
+			{Name: "bytes_up", Type: Int, Unit: "bytes", Doc: "What the service sent.", Example: `dependency("redis").bytes_up > 0`, Absent: ofAll},
+			{Name: "bytes_down", Type: Int, Unit: "bytes", Doc: "What it was answered.", Example: `dependency("redis").bytes_down < 1000000`, Absent: ofAll},
 			{Name: "attempt_ms", Type: Times, Unit: "ms", Doc: "When it tried; at most the first 1000.", Example: `size(dependency("postgres").attempt_ms) <= 12`,
 				Absent: "no attempt was seen"},
 			{Name: "first_attempt_ms", Type: Double, Unit: "ms", Doc: "When it first tried.", Example: `dependency("redis").first_attempt_ms > 100.0`,

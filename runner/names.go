@@ -166,7 +166,8 @@ func (t *trial) asks(a process.Attempt) process.Answer {
 // astray notes a connect to the wrong address that a fault gave; nobody listens there.
 func (t *trial) astray(d *dependency, a process.Attempt) {
 	t.connecting(d)
-	t.bounded(time.Now(), timeline.Event{Kind: timeline.Connect, Dependency: d.name, Target: a.Target.String(), Result: "astray", PID: a.PID})
+	e := timeline.Event{Kind: timeline.Connect, Dependency: d.name, Target: a.Target.String(), Result: "astray", PID: a.PID}
+	t.bounded(time.Now(), t.requests.note(e))
 }
 
 // resolved turns what the resolver saw into events. No lock is held.

@@ -106,7 +106,7 @@ func (t *trial) proxied(d *dependency, e proxy.Event) {
 			t.connecting(d)
 			e.At = time.Now() // behind the lines that were printed before it and read just now
 		}
-		t.bounded(e.At, timeline.Event{Kind: timeline.Accept, Dependency: d.name, Connection: e.Connection})
+		t.bounded(e.At, t.requests.note(timeline.Event{Kind: timeline.Accept, Dependency: d.name, Connection: e.Connection}))
 	case proxy.Closed:
 		t.bounded(e.At, timeline.Event{
 			Kind: timeline.Close, Dependency: d.name, Connection: e.Connection, Text: e.Text,
@@ -115,7 +115,8 @@ func (t *trial) proxied(d *dependency, e proxy.Event) {
 	case proxy.Bite:
 		t.recorder.AddAt(e.At, timeline.Event{Kind: timeline.FaultBite, Fault: e.Fault, Dependency: d.name, Connection: e.Connection, Text: e.Text})
 	case proxy.Denied:
-		t.bounded(e.At, timeline.Event{Kind: timeline.Denied, Fault: e.Fault, Dependency: d.name, Connection: e.Connection, Text: e.Text})
+		denied := timeline.Event{Kind: timeline.Denied, Fault: e.Fault, Dependency: d.name, Connection: e.Connection, Text: e.Text}
+		t.bounded(e.At, t.requests.note(denied))
 	case proxy.UpstreamError:
 		t.bounded(e.At, timeline.Event{Kind: timeline.UpstreamError, Dependency: d.name, Connection: e.Connection, Error: fmt.Sprint(e.Err)})
 	case proxy.Shortage:
@@ -202,7 +203,7 @@ func (t *trial) decide(a process.Attempt) process.Answer {
 	case decision.Delay > 0:
 		e.Result = "delayed"
 	}
-	t.bounded(at, e)
+	t.bounded(at, t.requests.note(e))
 	return answer
 }
 

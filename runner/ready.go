@@ -38,6 +38,7 @@ func (t *trial) renderProbes(ctx context.Context) error {
 	if t.readyProbe, err = probes.New(ready.Spec, env); err != nil {
 		return fmt.Errorf("service.ready: %w", err)
 	}
+	t.readyProbe = t.requests.of(t.readyProbe, requestsOf(ready.Spec), false)
 	return nil
 }
 

@@ -35,7 +35,7 @@ func (t *trial) makeReplicas(ctx context.Context) error {
 		r.marker = fmt.Sprintf("%s-r%d", t.marker, n)
 		r.dir = filepath.Join(t.dir, fmt.Sprintf("replica%d", n))
 		r.recorder, r.gate, r.injector = t.recorder.Of(n), t.gate, t.injector
-		r.dependencies, r.naming, r.baseline = t.dependencies, t.naming, t.baseline
+		r.dependencies, r.naming, r.baseline, r.requests = t.dependencies, t.naming, t.baseline, t.requests
 		r.crew.passed = map[string]bool{}
 		t.replicas = append(t.replicas, r)
 		if err := r.prepareReplica(ctx); err != nil {

@@ -116,13 +116,16 @@ func (t *trial) sendSoon(ctx context.Context, wg *sync.WaitGroup) {
 
 // proofProbe makes the probe of a proof.
 func (t *trial) proofProbe(p experiments.Proof, spec probes.Spec, env probes.Env) (probes.Probe, error) {
+	n := requestsOf(spec)
 	if p.From != "start" {
-		return probes.New(spec, env)
+		probe, err := probes.New(spec, env)
+		return t.requests.of(probe, n, true), err
 	}
 	s, err := newSooner(spec, env, t.service.Budget.D(), func() bool { return slices.ContainsFunc(p.Needs, t.faulted) })
 	if err != nil {
 		return nil, err
 	}
+	s.patient, s.usual = t.requests.of(s.patient, n, false), t.requests.of(s.usual, n, true) // what is turned away during the start makes it do nothing
 	t.sooners = append(t.sooners, s)
 	return s.ask, nil
 }

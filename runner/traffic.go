@@ -52,7 +52,7 @@ func (t *trial) renderTraffic(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("traffic: step %q: %w", s.Name, err)
 		}
-		steps[i] = loadgen.Step{Name: s.Name, Weight: s.Weight, Kind: kind, Probe: probe, Timeout: s.Timing().Timeout}
+		steps[i] = loadgen.Step{Name: s.Name, Weight: s.Weight, Kind: kind, Probe: t.requests.of(probe, requestsOf(s.Spec), true), Timeout: s.Timing().Timeout}
 	}
 	t.load.generator = loadgen.New(traffic.Load{
 		Users: plan.Users, Pace: plan.Pace.D(), Rate: float64(plan.Rate), Poisson: plan.Arrivals == "poisson", Stampede: plan.Stampede,

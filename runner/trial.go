@@ -58,7 +58,8 @@ type trial struct {
 	logFile    *cappedFile
 	heard      time.Time       // when the service last said something; gate held
 	undeclared map[string]bool // targets already told
-	saidReady  bool            // READY=1 of sd_notify came in this incarnation; gate held
+	requests   *requests
+	saidReady  bool // READY=1 of sd_notify came in this incarnation; gate held
 	crowdMu    sync.Mutex
 	crowd      map[string]int // events by dependency and kind, to bound them
 
@@ -103,7 +104,7 @@ func (s *suite) newTrial(index int) *trial {
 		spec: plan.Spec(), ports: map[string]int{}, files: map[string]string{},
 		gate: process.NewGate(), recorder: timeline.NewRecorder(),
 		undeclared: map[string]bool{}, crowd: map[string]int{}, woken: make(chan struct{}, 1), claimedReady: make(chan struct{}, 1),
-		asked: make(chan struct{}),
+		asked: make(chan struct{}), requests: &requests{},
 	}
 	t.hides.Store(&s.mask)
 	return t

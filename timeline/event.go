@@ -25,7 +25,7 @@ const (
 	// FaultBite: the fault met its first connection or byte since it was armed. Fault, Dependency, Connection, Text.
 	FaultBite Kind = "fault.bite"
 	// Denied: the fault answered a request on a connection to the dependency by itself. Fault, Dependency, Connection, Text. What comes within 20 ms of
-	// one on the same connection is not told of again.
+	// one on the same connection is not told of again. Count as in Connect.
 	Denied Kind = "denied"
 	// FaultLifted: the fault went off. Fault, Dependency. Text says why (its phase ended, its time was over, end of trial).
 	// Source is "end" when it was lifted only because the trial was over, "exit" when its phase ended only because the service
@@ -35,7 +35,8 @@ const (
 	FaultSummary Kind = "fault.summary"
 	// Connect: the service called connect(2) for a declared dependency. Dependency, Target, Result
 	// (allowed, redirected, refused, delayed, or astray: to the wrong address that a fault gave for its name), Error (the errno's name
-	// when refused).
+	// when refused). Count, when chaos itself was asking something of the service at that moment: asking (its requests under way, or proofs and load that
+	// ended less than 100 ms ago), asked (begun so far); of them proofs and load: proving, proved.
 	Connect Kind = "connect"
 	// Undeclared: the service connected to an address that no dependency declares. Target.
 	Undeclared Kind = "connect.undeclared"
@@ -48,7 +49,7 @@ const (
 	UndeclaredName Kind = "resolve.undeclared"
 	// Escape: a connection reached a declared dependency around its proxy. Dependency, Target, Text.
 	Escape Kind = "escape"
-	// Accept: a proxy accepted a connection. Dependency, Connection.
+	// Accept: a proxy accepted a connection. Dependency, Connection, Count as in Connect.
 	Accept Kind = "accept"
 	// Close: a proxied connection ended. Dependency, Connection, Text (who closed it), Count: bytes_up, bytes_down.
 	Close Kind = "close"

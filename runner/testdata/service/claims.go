@@ -11,12 +11,13 @@ import (
 )
 
 // web is what the service says over HTTP: /ready is 503 until it is ready, /work until it can work, /state is its phase as JSON. /slow is
-// answered after three seconds.
+// answered after three seconds, /dial when it has connected to its target.
 type web struct {
 	mu     sync.Mutex
 	answer string // of /ready; "": not ready
 	works  bool
 	phase  string
+	target string // of /dial
 	chat   *chat
 }
 
@@ -33,6 +34,7 @@ func (s *service) claims() map[string]func([]string) error {
 		"chat":   func(a []string) error { return s.web.chat.set(a[0]) },
 		"work":   func(a []string) error { return s.work(a[0] == "yes") },
 		"notify": func(a []string) error { return notify(strings.Join(a, " ")) },
+		"target": func(a []string) error { return s.aim(a[0]) },
 		"mark":   func(a []string) error { return mark(a[0]) },
 	}
 }
@@ -57,7 +59,7 @@ func (s *service) serve() error {
 
 func (w *web) ServeHTTP(out http.ResponseWriter, in *http.Request) {
 	w.mu.Lock()
-	answer, phase, works := w.answer, w.phase, w.works
+	answer, phase, works, target := w.answer, w.phase, w.works, w.target
 	w.mu.Unlock()
 	switch {
 	case in.URL.Path == "/ws":
@@ -66,6 +68,8 @@ func (w *web) ServeHTTP(out http.ResponseWriter, in *http.Request) {
 		fmt.Fprint(out, "done")
 	case in.URL.Path == "/slow":
 		time.Sleep(3 * time.Second)
+	case in.URL.Path == "/dial":
+		dialFor(out, target)
 	case in.URL.Path == "/state":
 		fmt.Fprintf(out, `{"phase":%q}`, phase)
 	case in.URL.Path == "/ready" && answer != "":
@@ -73,6 +77,25 @@ func (w *web) ServeHTTP(out http.ResponseWriter, in *http.Request) {
 	default:
 		http.Error(out, "not ready", http.StatusServiceUnavailable)
 	}
+}
+
+// aim makes an address the target of /dial.
+func (s *service) aim(address string) error {
+	if err := s.serve(); err != nil {
+		return err
+	}
+	s.web.target = address
+	return nil
+}
+
+// dialFor answers whether a connection to a dependency can be opened, once, without a retry.
+func dialFor(out http.ResponseWriter, address string) {
+	c, err := net.Dial("tcp", address)
+	if err != nil {
+		http.Error(out, err.Error(), http.StatusBadGateway)
+		return
+	}
+	_ = c.Close()
 }
 
 // set makes it ready with that answer, or tells a phase.
