@@ -52,7 +52,7 @@ func kubernetesProbeSection() section {
 			{name: "timeoutSeconds", def: "1", min: bounds(1), max: bounds(86_400), doc: "An attempt that takes longer failed.", example: "1"},
 			{name: "successThreshold", def: "1", min: bounds(1), max: bounds(1000), doc: "Attempts that must hold in a row; 1 but for a readinessProbe.", example: "1"},
 			{name: "failureThreshold", def: "3", min: bounds(1), max: bounds(100_000), doc: "Attempts that must fail in a row.", example: "30"},
-			{name: "httpGet", doc: "What it asks, on the address of `service.ready`.", example: "{path: /health/startup}"},
+			{name: "httpGet", doc: "What it asks, on the address of `service.ready`. Of a manifest: only where that stands on its port.", example: "{path: /health/startup}"},
 		},
 	}
 }
@@ -88,7 +88,7 @@ func systemdSection() section {
 		fields: []entry{
 			{name: "unit", doc: "A unit file, relative to this one.", example: "smd.service"},
 			{name: "Type", def: "(simple)", enum: []string{"simple", "exec", "forking", "oneshot", "dbus", "notify", "notify-reload", "idle"},
-				doc: "systemd waits for the service to be ready with notify and notify-reload only.", example: "notify"},
+				doc: "systemd waits for READY=1 with notify and notify-reload. What it waits for with forking, oneshot and dbus is not seen.", example: "notify"},
 			{name: "TimeoutStartSec", def: "(90s)", doc: "How long it waits; 0s is for ever.", example: "30s"},
 			{name: "Restart", def: "(no)", enum: []string{"no", "on-success", "on-failure", "on-abnormal", "on-watchdog", "on-abort", "always"},
 				doc: "When it starts it again.", example: "on-failure"},

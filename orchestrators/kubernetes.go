@@ -111,8 +111,23 @@ func (k Kubernetes) fate(s Start) Fate {
 		return Fate{State: Open, Next: "raise service.budget beyond " + seconds(p.budget()),
 			Text: fmt.Sprintf("%s, and Kubernetes would have waited until %s (%s): it was not watched for long enough", s.readyWords(), seconds(p.budget()),
 				p.words(StartupProbe))}
+	case k.dying(s) != "":
+		return Fate{State: Open, Next: "let " + LivenessProbe + " be answered yes, or watch it for longer (traffic, or an injection with a longer for:)",
+			Text: "Kubernetes may go on to kill it: " + k.dying(s) + "; " + s.readyWords()}
 	}
 	return Fate{State: Survives, Text: k.survives(s)}
+}
+
+// dying says that the livenessProbe, asked on a path of its own, says no when watching ends; "" when it does not.
+func (k Kubernetes) dying(s Start) string {
+	yes, asked := s.Answers[LivenessProbe]
+	switch {
+	case k.LivenessProbe == nil || !asked || s.stands(LivenessProbe):
+		return ""
+	case len(yes) == 0:
+		return fmt.Sprintf("its livenessProbe was not answered yes once in %s", seconds(s.over()))
+	}
+	return fmt.Sprintf("its livenessProbe is not answered yes any more from %s on, and it was watched until %s", seconds(yes[len(yes)-1].To), seconds(s.over()))
 }
 
 // courses tries every place of the ticks. Whether an attempt that fails does so at once or hangs until its timeout is not known. Strict attempts
@@ -222,11 +237,15 @@ func (k Kubernetes) perhaps(s Start, strict []course, everywhere bool) Fate {
 
 // next says what would have let it live.
 func (k Kubernetes) next(s Start, by string) string {
-	ready, ok := s.readyMS()
-	if !ok {
-		return "let it be ready sooner, or give it longer: " + by + ".failureThreshold"
+	yes := s.answers(by)
+	_, own := s.Answers[by]
+	switch {
+	case own && len(yes) == 0:
+		return fmt.Sprintf("see what its %s asks (path and port): it was not answered yes once", by)
+	case !s.stands(by):
+		return "let it be ready sooner, and stay so, or give it longer: " + by + ".failureThreshold"
 	}
-	need := k.Named()[by].thresholdFor(ready)
+	need := k.Named()[by].thresholdFor(yes[len(yes)-1].From)
 	if by == LivenessProbe && k.StartupProbe == nil {
 		return fmt.Sprintf("add a startupProbe with failureThreshold >= %d and periodSeconds %d, or raise failureThreshold of the livenessProbe", need,
 			or(k.LivenessProbe.PeriodSeconds, 10))

@@ -98,11 +98,18 @@ func TestKubernetesLivenessAndReadiness(t *testing.T) {
 	lost := Start{Ready: []Span{{5000, 20_000}}, EndMS: 80_000}
 	own := never(60)
 	own.Answers = map[string][]Span{LivenessProbe: {{200, 60_000}}}
+	silent, failing := readyAt(2), readyAt(60)
+	silent.Answers = map[string][]Span{LivenessProbe: nil}
+	failing.Answers = map[string][]Span{LivenessProbe: nil}
+	stopped := Start{Ready: []Span{{1000, 40_000}}, EndMS: 40_000, Answers: map[string][]Span{LivenessProbe: {{1000, 30_000}}}}
 	runFates(t, []fateCase{
 		{"without a startupProbe the livenessProbe kills", liveness(Probe{}), readyAt(34.2), Killed, []string{"livenessProbe: 3 failures x 10 s", "add a startupProbe with failureThreshold >= 5"}},
 		{"with one it waits for it", started, readyAt(34.2), Survives, nil},
 		{"after the start it kills who takes it back", started, lost, Killed, []string{"livenessProbe: 3 failures x 10 s"}},
 		{"its own answers count", liveness(Probe{}), own, Survives, []string{"it was not ready until 60.0 s"}},
+		{"it was not answered yes once, in a time too short to kill", liveness(Probe{}), silent, Open, []string{"was not answered yes once in 2.1 s", "watch it for longer"}},
+		{"nor in a longer one", liveness(Probe{}), failing, Killed, []string{"see what its livenessProbe asks (path and port)"}},
+		{"it is not answered yes any more", liveness(Probe{}), stopped, Open, []string{"not answered yes any more from 30.0 s on"}},
 		{"nothing to kill it", Orchestrator{Kubernetes: &Kubernetes{}}, never(60), Survives, []string{"neither startupProbe nor livenessProbe", "traffic from its start on, ready or not"}},
 		{"traffic from the next tick on", Orchestrator{Kubernetes: &Kubernetes{ReadinessProbe: &Probe{PeriodSeconds: 5, SuccessThreshold: 2}}}, readyAt(3), Survives,
 			[]string{"traffic from 8.0 s to 13.0 s on"}},
@@ -312,6 +319,7 @@ func TestKubernetesPorts(t *testing.T) {
 		"else that of the startup":           {Kubernetes{StartupProbe: get("8080"), LivenessProbe: get("9090")}, "20001", "startupProbe"},
 		"one that is asked for what it is":   {admin, "9090", "livenessProbe"},
 		"one that the container declares":    {Kubernetes{LivenessProbe: get("9090"), Ports: []string{"8080", "9090"}}, "8080", ""},
+		"one that it does not declare":       {Kubernetes{LivenessProbe: get("9090"), Ports: []string{"8080"}}, "20001", ""},
 		"a name that nobody declares":        {Kubernetes{LivenessProbe: get("web"), ReadinessProbe: get("8080")}, "", "readinessProbe"},
 		"the same port with another path":    {Kubernetes{LivenessProbe: get("8080"), ReadinessProbe: get("8080")}, "20001", "livenessProbe readinessProbe"},
 		"what is not asked over HTTP is not": {Kubernetes{LivenessProbe: &Probe{How: "exec"}}, "20001", ""},

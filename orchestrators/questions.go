@@ -36,7 +36,7 @@ func (o Orchestrator) Questions(ready string) []Question {
 
 // home is the port of the container that service.ready stands on. In a trial the service mostly has a port that chaos chose, which no manifest
 // knows: then it is that of the readinessProbe, else of the startupProbe, else of the livenessProbe, which service.ready stands for. A port that
-// the manifest does know is itself.
+// the manifest does know is itself, and one that a container with declared ports does not declare is another.
 func (k Kubernetes) home(ready string) string {
 	var ports []string
 	for _, p := range []*Probe{k.ReadinessProbe, k.StartupProbe, k.LivenessProbe} {
@@ -49,6 +49,8 @@ func (k Kubernetes) home(ready string) string {
 		return ""
 	case ready != "" && (slices.Contains(ports, ready) || slices.Contains(k.Ports, ready)):
 		return ready
+	case len(k.Ports) > 0 && !slices.Contains(k.Ports, ports[0]):
+		return k.Ports[0] // what a probe asks is not a port of the container's that others know
 	}
 	return ports[0]
 }

@@ -23,6 +23,41 @@ type question struct {
 	limit time.Duration
 }
 
+// answering is which questions of the present incarnation were asked, and when. Safe for concurrent use.
+type answering struct {
+	mu    sync.Mutex
+	begun map[string]time.Time // when the last ask of each was begun that is over; zero: none is
+	claim bell                 // rung at each claim: all is asked at once
+}
+
+// begin starts anew with questions that were never asked.
+func (a *answering) begin(questions []question) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.begun = map[string]time.Time{}
+	for _, q := range questions {
+		a.begun[q.name] = time.Time{}
+	}
+}
+
+func (a *answering) over(name string, begun time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.begun[name] = begun
+}
+
+// since reports whether each question was asked after a moment.
+func (a *answering) since(moment time.Time) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, begun := range a.begun {
+		if begun.Before(moment) {
+			return false
+		}
+	}
+	return true
+}
+
 // questions makes what is to be asked: the orchestrator's paths that differ from that of service.ready, on its address. What goes to a port that
 // the trial does not know is only noted.
 func (t *trial) questions() ([]question, error) {
@@ -52,7 +87,7 @@ func (t *trial) questions() ([]question, error) {
 		if err != nil {
 			return nil, fmt.Errorf("orchestrator: %s: %w", q.Name, err)
 		}
-		out = append(out, question{q.Name, probe, spec.Timing().Timeout})
+		out = append(out, question{q.Name, t.requests.of(probe, 1, false), spec.Timing().Timeout})
 	}
 	return out, nil
 }
@@ -63,6 +98,7 @@ func (t *trial) followAnswers(ctx context.Context, watchers *sync.WaitGroup) {
 	if err != nil {
 		t.harness(err)
 	}
+	t.answering.begin(questions)
 	for _, q := range questions {
 		watchers.Go(func() { t.followAnswer(ctx, q) })
 	}
@@ -73,6 +109,7 @@ func (t *trial) followAnswer(ctx context.Context, q question) {
 	defer tick.Stop()
 	asked, before := false, false
 	for {
+		claim, begun := t.answering.claim.next(), time.Now()
 		one, cancel := context.WithTimeout(ctx, q.limit)
 		_, err := q.probe(one)
 		cancel()
@@ -87,8 +124,11 @@ func (t *trial) followAnswer(ctx context.Context, q question) {
 			t.recorder.Add(e)
 			asked, before = true, yes
 		}
+		t.answering.over(q.name, begun)
+		t.wake()
 		select {
 		case <-tick.C:
+		case <-claim:
 		case <-ctx.Done():
 			return
 		}

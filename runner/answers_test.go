@@ -42,6 +42,33 @@ experiments:
 	}
 }
 
+// However short a trial is, what its orchestrator asks is asked once more after the claim: a path that never answers is not acquitted.
+func TestOrchestratorsQuestionsAreAskedAfterTheClaim(t *testing.T) {
+	for path, c := range map[string]struct {
+		verdict contracts.Verdict
+		says    string
+	}{
+		"/state": {contracts.Pass, "Kubernetes would not have killed it"},
+		"/never": {contracts.Inconclusive, "its livenessProbe was not answered yes once"},
+	} {
+		t.Run(path[1:], func(t *testing.T) {
+			t.Parallel()
+			l := newLab(t)
+			trial := only(t, l.run(`
+service:
+  command: '${var.program} pause 10ms + ready ok + wait'
+orchestrator: {kubernetes: {livenessProbe: {httpGet: {path: `+path+`}}}}
+experiments:
+  - {name: survives, expect: survives_orchestrator}
+`), "survives")
+			verdict(t, trial, c.verdict, "survives_orchestrator", c.says)
+			answers := events(trial, timeline.Answer)
+			require.NotEmpty(t, answers)
+			assert.Equal(t, path == "/state", *answers[len(answers)-1].OK, show(trial))
+		})
+	}
+}
+
 // A port that the trial does not know accuses nobody: what goes there is not asked at the port of service.ready.
 func TestOrchestratorsPortsElsewhereAreNotAsked(t *testing.T) {
 	t.Parallel()

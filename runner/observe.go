@@ -133,7 +133,8 @@ func (t *trial) settled() bool {
 		return false
 	}
 	done, lifts := t.claims.examined()
-	return done && lifts == t.lifts.Load() // when a fault was lifted since, what was proved must be proved once more
+	done = done && t.answering.since(t.claims.since()) // or a short trial would not know whether the orchestrator's probes hold
+	return done && lifts == t.lifts.Load()             // when a fault was lifted since, what was proved must be proved once more
 }
 
 // launch starts the service once more. The first line it prints is read under the gate, like all others.

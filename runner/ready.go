@@ -124,6 +124,7 @@ func (t *trial) claimed(at time.Time, answer string, said time.Time) {
 		e.Source, e.Count = "", map[string]float64{"asked_ms": t.recorder.At(said)}
 	}
 	t.recorder.AddAt(at, e)
+	t.answering.claim.ring()
 	t.trafficClaimed(at)
 	select {
 	case t.claimedReady <- struct{}{}:
@@ -181,7 +182,7 @@ func (t *trial) renderPolls(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("phase %s: %w", p.Phase, err)
 		}
-		t.polls = append(t.polls, poll{Poll: p, probe: probe, timing: endless(rendered.Timing())})
+		t.polls = append(t.polls, poll{Poll: p, probe: t.requests.of(probe, 1, false), timing: endless(rendered.Timing())})
 	}
 	return nil
 }

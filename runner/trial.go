@@ -59,6 +59,7 @@ type trial struct {
 	heard      time.Time       // when the service last said something; gate held
 	undeclared map[string]bool // targets already told
 	requests   *requests
+	answering  answering
 	saidReady  bool // READY=1 of sd_notify came in this incarnation; gate held
 	crowdMu    sync.Mutex
 	crowd      map[string]int // events by dependency and kind, to bound them
