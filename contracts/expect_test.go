@@ -3,6 +3,8 @@ package contracts
 import (
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+
 	"github.com/chaos-startup/chaos/timeline"
 )
 
@@ -37,6 +39,19 @@ func TestFailFast(t *testing.T) {
 		{"the bitten incarnation counts", spec, tl(bitten(), named, exits(160, 3), restarts(161, 2), exec(170), begin(180, "init"), claims(300), observed(400), stop(401), exits(402, 0)),
 			Pass, "fail_fast", "exited with code 3 at 160ms"},
 	})
+}
+
+// Observation of one that is ready does not end with its budget, and raising that would change nothing.
+func TestFailFastWatchedTooShort(t *testing.T) {
+	spec := refused(Expectation{FailFast: &FailFast{Within: seconds(10)}})
+	told := timeline.Event{MS: 3100, Kind: timeline.End, Text: "it is ready"}
+	j := Judge(spec, tl(exec(0), begin(10, "init"), claims(50), begin(100, "database"), armed(100, "f1"), bite(110, "f1"), told, stop(3101), exits(3102, 0)))
+	assert.Equal(t, Inconclusive, j.Verdict)
+	assert.Equal(t, "it had not ended when observation did, 2.99s after the fault on postgres first bit at 110ms; it is allowed 10s (observation ended: it is ready)", j.Reasons[0].Text)
+	assert.Contains(t, j.Reasons[0].Next, "expect fail_fast by itself")
+	assert.NotContains(t, j.Reasons[0].Next, "budget")
+	j = Judge(spec, tl(bitten(), budget(2000), observed(2001), stop(2002), exits(2003, 3)))
+	assert.Contains(t, j.Reasons[0].Next, "raise service.budget")
 }
 
 // With two faults, what counts is the moment when everything injected has been felt.

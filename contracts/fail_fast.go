@@ -62,12 +62,29 @@ func (t *trace) endsByItself(c ending) finding {
 func (t *trace) neverEnded(c ending, bite int) finding {
 	watched := t.endMS() - t.ms(bite)
 	if t.tooShort(t.ms(bite), c.within) {
-		return t.undecided(c.rule, "raise service.budget so that the whole time can be watched", []int{bite, t.lastMoment()},
-			"it had not ended when observation did, %s after %s; it is allowed %s", Millis(watched), t.biteAt(bite), c.within)
+		return t.undecided(c.rule, t.watchLonger(c), []int{bite, t.lastMoment()},
+			"it had not ended when observation did, %s after %s; it is allowed %s%s", Millis(watched), t.biteAt(bite), c.within, t.whyEnded())
 	}
 	at := []int{bite, t.first(timeline.Budget, bite, t.stop), t.lastMoment()}
 	return t.violates(c.rule, "bound the service's connect timeout and its retries below "+c.within.String()+", then exit non-zero", at,
 		"it was still running %s after %s (allowed %s): it %s", Millis(watched), t.biteAt(bite), c.within, t.outcome().Words())
+}
+
+// watchLonger says what would have let it be watched for the whole time: the budget only ends observation of one that is not ready, or lets a
+// ready one go on for a while.
+func (t *trace) watchLonger(c ending) string {
+	if t.standing() == nil || t.endMS() >= t.spec.Budget.MS() {
+		return "raise service.budget so that the whole time can be watched"
+	}
+	return "expect " + c.rule + " by itself, without an alternative: then one that claims to be ready is watched for the whole time; or allow less"
+}
+
+// whyEnded continues a sentence with why observation ended.
+func (t *trace) whyEnded() string {
+	if at := t.lastMoment(); at >= 0 && t.ev[at].Kind == timeline.End && t.ev[at].Text != "" {
+		return " (observation ended: " + t.ev[at].Text + ")"
+	}
+	return ""
 }
 
 func (t *trace) endedInTime(c ending, bite, exit int) finding {

@@ -1,6 +1,7 @@
 package contracts
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -43,7 +44,15 @@ func TestVacuous(t *testing.T) {
 	named.Faults[0].Kind = "dns"
 	asks := timeline.Event{MS: 15, Kind: timeline.Resolve, Dependency: "postgres", Name: "db", Text: "A", Result: "answered"}
 	died := tl(logs(40, "config is missing"), exits(50, 1), observed(51))
+	shared, drawn := refused(Expectation{FailFast: &FailFast{}}), named
+	drawn.Faults = slices.Clone(named.Faults)
+	shared.Faults[0].Toxicity, drawn.Faults[0].Toxicity = 0.05, 0.5
+	used := tl(exec(0), begin(10, "init"), begin(20, "database"), armed(20, "f1"), connects(22, "postgres"), accepts(23, "postgres"), accepts(24, "redis"), lift(30, "f1"), accepts(31, "postgres"), claims(40), observed(50))
+	asked := tl(exec(0), begin(10, "init"), begin(20, "database"), armed(20, "f1"), asks, lift(30, "f1"), claims(40), observed(50))
 	runCases(t, []judgeCase{
+		{"spared by the draw", shared, used, Inconclusive, "vacuous", "was on from 20ms to 30ms and spared what came in that time (1 connection): its toxicity is 0.05, and the draw chose none"},
+		{"lookups spared by the draw", drawn, asked, Inconclusive, "vacuous", "spared what came in that time (1 lookup)"},
+		{"nothing that it acts on", spec, used, Inconclusive, "vacuous", "postgres was used in that time (1 connection), and nothing passed that it acts on"},
 		{"its phase never came", spec, tl(exec(0), begin(10, "init"), died), Inconclusive, "vacuous", "phase database never came, so `refuse on postgres during database` never came on; phases seen: init; the service exited with code 1 at 50ms"},
 		{"no phase came", spec, tl(exec(0), died), Inconclusive, "vacuous", "no phase was seen at all"},
 		{"its trigger never matched", triggered, tl(exec(0), begin(10, "init"), claims(100), observed(200)), Inconclusive, "vacuous", "the moment it waits for never came"},
@@ -53,10 +62,11 @@ func TestVacuous(t *testing.T) {
 		{"a name that was not looked up in its phase", named, tl(exec(0), begin(10, "init"), asks, begin(20, "database"), armed(20, "f1"), accepts(25, "postgres"), lift(30, "f1"), begin(30, "cache"), claims(40), observed(50)),
 			Inconclusive, "vacuous", "met no query: no name of postgres was looked up in that time"},
 		{"a bite during the stop is none", spec, tl(exec(0), begin(10, "init"), begin(20, "database"), armed(20, "f1"), claims(40), observed(50), stop(51), bite(52, "f1"), exits(60, 0)),
-			Inconclusive, "vacuous", "was not used"},
+			Inconclusive, "vacuous", "was not used in that time, only at 52ms, when observation was over"},
 		{"a violation stands on its own", spec, tl(exec(0), begin(10, "cache"), begin(20, "init"), died), Fail, "phase_order", "although init and database had not"},
 	})
 
+	assert.Contains(t, Judge(shared, used).Reasons[0].Next, "raise toxicity")
 	j := Judge(spec, tl(exec(0), begin(10, "init"), accepts(15, "postgres"), begin(20, "database"), armed(20, "f1"), claims(40), observed(50)))
 	assert.Equal(t, "let it come on when postgres is used: connections to it began in phase init", j.Reasons[0].Next)
 

@@ -57,7 +57,8 @@ type Fault struct {
 	Phase   string `json:"phase,omitempty"`   // the phase it waits for, if any
 	Bounded bool   `json:"bounded,omitempty"` // it is lifted by itself: for, until, or during
 	// For is how long it lasts, where the file says so.
-	For timeline.Duration `json:"for,omitempty"`
+	For      timeline.Duration `json:"for,omitempty"`
+	Toxicity float64           `json:"toxicity,omitempty"` // the share of the connections that it is for; 0 and 1: all
 }
 
 // Expectation is what a trial should do: exactly one field besides Name (and the Message of Expr) is set; the zero value expects only that the service

@@ -48,10 +48,17 @@ func TestStop(t *testing.T) {
 func TestStopUnderAFault(t *testing.T) {
 	spec := refused(Expectation{Stop: &Stop{}})
 	spec.Stop = &AskStop{Text: "SIGTERM at phase database, after 200ms", Phase: "database"}
+	late := tl(exec(0), begin(10, "init"), begin(100, "database"), armed(100, "f1"), asks(300), observed(301), connects(302, "postgres"), bite(302, "f1"), exits(310, 0),
+		liftAtEnd(320, "f1"))
 	runCases(t, []judgeCase{
 		{"bitten", spec, tl(bitten(), asks(300), observed(301), exits(310, 0), liftAtEnd(320, "f1")), Pass, "stop", ""},
 		{"not bitten", spec, tl(exec(0), begin(10, "init"), begin(100, "database"), armed(100, "f1"), asks(300), observed(301), exits(310, 0)), Inconclusive, "vacuous", "met no connection"},
+		{"bitten only then", spec, late, Inconclusive, "vacuous",
+			"came on at 100ms and bit only at 302ms, after the service had been asked to stop at 300ms: how it stops under the fault was not seen"},
 	})
+	assert.Equal(t, "give the fault its time: a longer `after` under `stop`", Judge(spec, late).Reasons[0].Next)
+	unused := Judge(spec, tl(exec(0), begin(100, "database"), armed(100, "f1"), asks(300), observed(301), exits(310, 0)))
+	assert.Contains(t, unused.Reasons[0].Next, "a longer `after` under `stop`")
 	o := Observe(spec, tl(bitten(), asks(300), observed(301), exits(310, 0))).Outcome
 	assert.Equal(t, Outcome{Class: Stopped, AtMS: 310, ExitCode: ref(0), StopMS: ref(300.0)}, o)
 	assert.Equal(t, "was asked to stop and exited with code 0 at 310ms", o.Words())

@@ -30,7 +30,7 @@ func (t Trial) Spec() contracts.Spec {
 	for i := range t.Inject {
 		in := &t.Inject[i]
 		s.Faults = append(s.Faults, contracts.Fault{
-			On: in.On, Kind: in.Fault.Kind, Text: in.String(), Phase: in.From.Phase, Bounded: in.bounded(), For: in.For,
+			On: in.On, Kind: in.Fault.Kind, Text: in.String(), Phase: in.From.Phase, Bounded: in.bounded(), For: in.For, Toxicity: share(in.Toxicity),
 		})
 	}
 	if t.Stop != nil {
@@ -38,6 +38,14 @@ func (t Trial) Spec() contracts.Spec {
 	}
 	s.ThenRestart = t.ThenRestart
 	return s
+}
+
+// share is a toxicity that leaves something out, or 0.
+func share(toxicity float64) float64 {
+	if toxicity == 1 {
+		return 0
+	}
+	return toxicity
 }
 
 // replicas is how many instances run, or 0 for one alone.

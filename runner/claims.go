@@ -11,6 +11,7 @@ type claims struct {
 	stands   bool          // it claims to be ready
 	came     time.Time     // since when
 	done     bool          // it was examined to the end
+	fails    bool          // ... and a proof fails
 	lifts    int64         // how many faults had been lifted when that began
 	denied   time.Time     // when the last ask was begun that showed a claim to be taken back
 	claimedC chan struct{} // closed by a claim in the log
@@ -71,13 +72,19 @@ func (c *claims) examined() (bool, int64) {
 	return c.done, c.lifts
 }
 
-// proved notes whether the claim was examined to the end, and says whether that is news.
-func (c *claims) proved(done bool, lifts int64) bool {
+func (c *claims) failing() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.fails
+}
+
+// proved notes whether the claim was examined to the end, and whether a proof fails. It says whether that it was is news.
+func (c *claims) proved(done, fails bool, lifts int64) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	done = done && c.stands
 	news := c.done != done || c.lifts != lifts
-	c.done, c.lifts = done, lifts
+	c.done, c.fails, c.lifts = done, fails, lifts
 	return news
 }
 

@@ -260,6 +260,11 @@ func (in *injector) armed(dependency string) bool {
 	return slices.ContainsFunc(in.items, func(i *injection) bool { return i.On == dependency && i.stage == armed })
 }
 
+// anyArmed says whether any fault is on.
+func (in *injector) anyArmed() bool {
+	return slices.ContainsFunc(in.items, func(i *injection) bool { return i.stage == armed })
+}
+
 // gated says whether a fault on dependency still depends on what the service says, so that the proxy must look first.
 func (in *injector) gated(dependency string) bool {
 	for _, i := range in.items {

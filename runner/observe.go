@@ -79,6 +79,7 @@ type deadline struct {
 func (t *trial) await(ctx context.Context, budget *deadline) string {
 	var settled <-chan time.Time // it has shown everything, and must only stand
 	var stands standing
+	owed := false // it was watched for longer, for what it may still do
 	for {
 		select {
 		case <-ctx.Done():
@@ -111,7 +112,11 @@ func (t *trial) await(ctx context.Context, budget *deadline) string {
 				settled = time.After(longer)
 				continue
 			}
-			return "it is ready and every fault is over"
+			if longer := t.owed(); longer > 0 {
+				settled, owed = time.After(longer), true
+				continue
+			}
+			return t.shown(owed)
 		}
 	}
 }

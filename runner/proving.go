@@ -272,13 +272,14 @@ func (p *proving) review() {
 	lifts := t.lifts.Load()
 	p.mu.Lock()
 	done := p.checked == lifts
-	late := !time.Now().Before(p.deadline)
+	late, fails := !time.Now().Before(p.deadline), false
 	for _, s := range p.states {
+		fails = fails || s.fails
 		done = done && s.known && s.lifts == lifts && (!s.fails || late)
 	}
 	p.mu.Unlock()
 	done = done && !p.doubts.any()
-	if t.claims.proved(done, lifts) {
+	if t.claims.proved(done, fails, lifts) {
 		t.wake()
 	}
 }

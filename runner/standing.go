@@ -3,6 +3,7 @@ package runner
 import (
 	"time"
 
+	"github.com/chaos-startup/chaos/contracts"
 	"github.com/chaos-startup/chaos/internal/process"
 )
 
@@ -51,4 +52,29 @@ func (s *standing) longer(p *process.Process) time.Duration {
 		return 0
 	}
 	return standAtLeast
+}
+
+// owed is how much longer a service that claims to be ready is watched because it may still do what is expected of it.
+func (t *trial) owed() time.Duration {
+	until, owed := contracts.Owed(t.spec, t.events())
+	if !owed {
+		return 0
+	}
+	const more = 2 // ms: what is judged is not quite so exact
+	return time.Duration((until + more - t.recorder.Now()) * float64(time.Millisecond))
+}
+
+// shown says why a ready service has shown all that it will show.
+func (t *trial) shown(owed bool) string {
+	var on bool
+	t.gate.Do(func() { on = t.injector.anyArmed() })
+	switch {
+	case owed:
+		return "it claims to be ready, and did not end in the time that it is given for that"
+	case t.claims.failing():
+		return "it claims to be ready, and a proof still failed after the " + proofWindow.String() + " that are waited for it"
+	case on:
+		return "it is ready, and the faults that are on last until the end"
+	}
+	return "it is ready and every fault is over"
 }

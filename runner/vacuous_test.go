@@ -234,3 +234,55 @@ experiments:
 		}
 	}
 }
+
+// One that was ready before the fault bit may still end because of it, and is watched for as long as that may take.
+func TestAReadyServiceIsWatchedForItsEnd(t *testing.T) {
+	l := newLab(t)
+	r := l.run(`
+service:
+  command: '${var.program} say READY + hang'
+  ready: {log: '^READY'}
+experiments:
+  - name: it ends
+    service: {command: '${var.program} say READY + open a ${echo} + rest 400ms + must + wait'}
+    inject: [{on: echo, from: start, fault: refuse}]
+    expect: {fail_fast: {within: 5s}}
+  - name: it goes on
+    service: {command: '${var.program} say READY + open a ${echo} + wait'}
+    inject: [{on: echo, from: start, fault: refuse}]
+    expect: {fail_fast: {within: 1s}}
+  - name: it may go on
+    service: {command: '${var.program} say READY + open a ${echo} + wait'}
+    inject: [{on: echo, from: start, fault: refuse}]
+    expect: {any_of: [tolerate, {fail_fast: {within: 1h}}]}
+`)
+	verdict(t, only(t, r, "it ends"), contracts.Pass, "fail_fast", "exited with code 3")
+	verdict(t, only(t, r, "it goes on"), contracts.Fail, "fail_fast", "was still running 1", "allowed 1s")
+	verdict(t, only(t, r, "it may go on"), contracts.Pass, "tolerate")
+	for _, e := range events(only(t, r, "it goes on"), timeline.End) {
+		assert.Equal(t, "it claims to be ready, and did not end in the time that it is given for that", e.Text)
+	}
+	for _, e := range events(only(t, r, "it may go on"), timeline.End) {
+		assert.Equal(t, "it is ready, and the faults that are on last until the end", e.Text)
+	}
+}
+
+// A draw that spared every connection is no dependency that was not used, and a bite after the stop no fault that met nothing.
+func TestWhyAFaultMetNothing(t *testing.T) {
+	l := newLab(t)
+	r := l.run(`
+service:
+  command: '${var.program} phase one + open a ${echo} + ask a one + ready ok + wait'
+experiments:
+  - name: spared
+    inject: [{on: echo, from: start, fault: reset, toxicity: 0.000001}]
+    expect: tolerate
+  - name: stopped before
+    service: {command: '${var.program} deaf + phase one + open a ${echo} + must + ready ok + wait'}
+    inject: [{on: echo, during: one, fault: refuse}]
+    stop: {during: one}
+    expect: stop
+`)
+	verdict(t, only(t, r, "spared"), contracts.Inconclusive, "vacuous", "spared what came in that time (1 connection)", "toxicity is 1e-06", "raise toxicity")
+	verdict(t, only(t, r, "stopped before"), contracts.Inconclusive, "vacuous", "after the service had been asked to stop", "`after` under `stop`")
+}
