@@ -1,7 +1,6 @@
 package experiments
 
 import (
-	"net"
 	"time"
 
 	"github.com/chaos-startup/chaos/probes"
@@ -17,7 +16,7 @@ func (p *Plan) Bound(parallel int) time.Duration {
 	if parallel <= 0 {
 		parallel = max(1, p.File.Parallel)
 	}
-	if p.File.FixedListen() {
+	if p.serial() {
 		parallel = 1
 	}
 	var sum, longest time.Duration
@@ -76,16 +75,6 @@ func (t *Trial) AfterReady() time.Duration {
 		load += t.Traffic.For.D()
 	}
 	return max(faults+proofs+alone, load) + forProofs
-}
-
-// FixedListen tells whether a proxy has a fixed port, so that trials must run one after the other.
-func (f *File) FixedListen() bool {
-	for _, d := range f.Dependencies {
-		if _, port, err := net.SplitHostPort(d.Listen); err == nil && port != "0" {
-			return true
-		}
-	}
-	return false
 }
 
 // attempts is how long a probe may take with all its attempts.

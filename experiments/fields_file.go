@@ -31,7 +31,8 @@ func fileSection() section {
 			{name: "version", def: required, min: bounds(1), max: bounds(1), doc: "Version of the language.", example: "1"},
 			{name: "seed", def: "(1)", doc: "Decides every random choice of a run. `--seed` wins over it.", example: "42"},
 			{name: "parallel", def: "(from cores and from how long trials wait)", min: bounds(0), max: bounds(1024),
-				doc: "How many trials run side by side. `--parallel` wins over it.", example: "4"},
+				doc: "How many trials run side by side. `--parallel` wins over it. Those whose `service.ready` is at one port that the file names run one " +
+					"after the other: `${port.NAME}` is another one in each.", example: "4"},
 			{name: "vars", doc: "Values of `${var.NAME}`; `--var NAME=VALUE` wins over them.", example: "{image: v1}"},
 			{name: "secrets", doc: "Names of environment variables, of vars or of keys of `service.env` whose values are masked in every log and report.",
 				example: "[DATABASE_PASSWORD]"},
@@ -75,7 +76,8 @@ func serviceSection() section {
 				example: "[PATH, HOME]"},
 			{name: "files", doc: "Files rendered for each trial into its own folder. `${file.NAME}` is the path.",
 				example: "{config: {template: conf/app.yml.tmpl}}"},
-			{name: "ready", def: required, doc: "The service's own claim to be ready: any probe. Without one no control trial could pass.",
+			{name: "ready", def: required, doc: "The service's own claim to be ready: any probe. Without one no control trial could pass. Somebody who listens at its address " +
+				"before the service is started makes the trial an error.",
 				example: `{http: {url: "http://127.0.0.1:${port.http}/ready", status: 200}}`},
 			{name: "budget", def: "30s", doc: "Neither ready nor gone after this: the outcome is `hung`.", example: "20s"},
 			{name: "stop", doc: "How it is asked to stop.", example: "{signal: SIGINT, grace: 2s}"},

@@ -58,6 +58,10 @@ func (l *loader) validateService(d *decoder, at string, s *Service) {
 	if s.Ready != nil {
 		l.validateProbe(d, at+".ready", &s.Ready.Spec)
 	}
+	if port := fixedPort(*s, l.f.Dependencies); port != 0 && s.Replicas > 1 {
+		d.add(d.at(at+".ready"), fmt.Sprintf("the %d replicas would all listen on port %d", s.Replicas, port), "a port of its own for each: ${port.http}",
+			"give it to the service, and ask it there: `env: {PORT: \"${port.http}\"}` and 127.0.0.1:${port.http}")
+	}
 }
 
 // reservedNames cannot be dependencies: ${NAME} means something else.

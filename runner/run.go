@@ -32,6 +32,7 @@ type suite struct {
 	upstreams     []*upstream
 	journal       *reports.Journal
 	authority     authorityFiles
+	addresses     addresses
 }
 
 // Run runs the plan and returns its report, judged. The report is there also when ctx ended in between (Interrupted is set) and

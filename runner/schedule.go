@@ -3,7 +3,6 @@ package runner
 import (
 	"context"
 	"math"
-	"net"
 	"runtime"
 	"sync"
 	"time"
@@ -22,16 +21,17 @@ type schedule struct {
 	sound    map[string]bool               // by start key: the first control makes sense of the others; absent: not judged yet
 	figures  map[string]map[string]float64 // by start key: of the first control that passed, to compare with
 	pending  []int
+	taken    map[int]bool // ports that the file names, while a trial's service has them
 }
 
 // runTrials runs every trial that makes sense, some side by side, and returns them in the plan's order.
 func (s *suite) runTrials(ctx context.Context) []reports.Trial {
-	sch := &schedule{parallel: s.o.Parallel, sound: map[string]bool{}, figures: map[string]map[string]float64{}}
+	sch := &schedule{parallel: s.o.Parallel, sound: map[string]bool{}, figures: map[string]map[string]float64{}, taken: map[int]bool{}}
 	sch.changed = sync.NewCond(&sch.mu)
 	if sch.parallel == 0 {
 		sch.parallel = runtime.NumCPU()
 	}
-	if s.fixedAddress() {
+	if s.plan.File.FixedListen() {
 		sch.parallel = 1
 	}
 	for i := range s.plan.Trials {
@@ -87,7 +87,12 @@ func (sch *schedule) runnable(s *suite) (int, bool) {
 		t := s.plan.Trials[i]
 		sound, judged := sch.sound[t.Start]
 		alone := !t.Control && len(t.Inject) == 0 // it is its own control
+		port := t.FixedPort()
+		if sch.taken[port] {
+			continue
+		}
 		if t.Control && !judged && sch.first(s, i) || sound || alone {
+			sch.taken[port] = port != 0
 			sch.pending = append(sch.pending[:n], sch.pending[n+1:]...)
 			return i, true
 		}
@@ -105,11 +110,12 @@ func (sch *schedule) first(s *suite, i int) bool {
 	return true
 }
 
-// done gives the place back and learns from the trial.
-func (sch *schedule) done(t reports.Trial, auto bool, wall time.Duration) {
+// done gives the place and the port back and learns from the trial.
+func (sch *schedule) done(t reports.Trial, port int, auto bool, wall time.Duration) {
 	sch.mu.Lock()
 	defer sch.mu.Unlock()
 	sch.running--
+	delete(sch.taken, port)
 	if _, known := sch.figures[t.Start]; t.Control && !known && !t.Spoils() {
 		sch.figures[t.Start] = contracts.Baseline(t.Timeline)
 	}
@@ -154,7 +160,7 @@ func (s *suite) one(ctx context.Context, i int, sch *schedule) reports.Trial {
 	if err := s.journal.Add(result); err != nil {
 		s.o.Logger.Warn("the journal could not be written")
 	}
-	sch.done(result, s.o.Parallel == 0 && !s.fixedAddress(), time.Since(started))
+	sch.done(result, s.plan.Trials[i].FixedPort(), s.o.Parallel == 0 && !s.plan.File.FixedListen(), time.Since(started))
 	why := ""
 	if len(result.Reasons) > 0 {
 		why = result.Reasons[0].Text
@@ -163,14 +169,4 @@ func (s *suite) one(ctx context.Context, i int, sch *schedule) reports.Trial {
 		Kind: TrialDone, Trial: i, Total: len(s.plan.Trials), Title: t.title, Verdict: result.Verdict, Text: why, Elapsed: time.Since(started),
 	})
 	return result
-}
-
-// fixedAddress says whether a dependency must be at one address, so that trials can't run side by side.
-func (s *suite) fixedAddress() bool {
-	for _, d := range s.plan.File.Dependencies {
-		if _, port, err := net.SplitHostPort(d.Listen); err == nil && port != "0" {
-			return true
-		}
-	}
-	return false
 }

@@ -154,7 +154,7 @@ func (t *trial) prepare(ctx context.Context) error {
 
 // prepareService makes what belongs to one instance of the service.
 func (t *trial) prepareService(ctx context.Context) error {
-	for _, step := range []func(context.Context) error{t.renderFiles, t.renderService, t.renderProbes, t.renderPolls, t.renderTraffic} {
+	for _, step := range []func(context.Context) error{t.renderFiles, t.renderService, t.renderProbes, t.renderPolls, t.renderTraffic, t.addressFree} {
 		if err := step(ctx); err != nil {
 			return err
 		}
