@@ -214,18 +214,17 @@ func (c *Cover) byReasons(trials []Trial) {
 	}
 }
 
-// gateCode adds what the list asks for to an exit code: 1 for a required item that failed or is not covered, 3 for one that was not shown.
+// gateCode adds what the list asks for to an exit code: 1 for a required item that failed or is not covered, also where chaos failed (what
+// it could not run is inconclusive, not missing), 3 for one that was not shown.
 func (r *Report) gateCode(code int) int {
 	g := r.Gate
 	switch {
 	case g == nil || !g.Enforced || code == ExitViolated:
 		return code
-	case g.Fail > 0:
+	case g.Fail > 0, g.NotCovered > 0:
 		return ExitViolated
-	case code == ExitHarness || g.Error > 0: // what is missing may be missing because of it
+	case code == ExitHarness || g.Error > 0:
 		return ExitHarness
-	case g.NotCovered > 0:
-		return ExitViolated
 	case g.Inconclusive > 0:
 		return ExitInconclusive
 	}

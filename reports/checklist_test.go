@@ -5,6 +5,7 @@ import (
 	"encoding/xml"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -133,10 +134,18 @@ func TestGateCode(t *testing.T) {
 	r = only(true, item("a", missing))
 	r.Errors = []string{"the build failed"}
 	r.Judge()
-	assert.Equal(t, ExitHarness, r.ExitCode())
+	assert.Equal(t, ExitHarness, r.ExitCode(), "what chaos could not run is not missing")
 	r = only(true, item("b"))
 	r.Errors = []string{"the build failed"}
-	assert.Equal(t, ExitHarness, r.ExitCode(), "chaos failed: nothing is said of the list")
+	assert.Equal(t, ExitViolated, r.ExitCode(), "nothing covers it, whatever else failed")
+	r = listed(true, item("a", byExperiment("the port is taken", 1)), item("b"))
+	r.Experiments, r.Trials = nil, slices.DeleteFunc(r.Trials, func(t Trial) bool { return t.Experiment != "the port is taken" })
+	r.Judge()
+	assert.Equal(t, &Gate{Enforced: true, Required: 2, Error: 1, NotCovered: 1}, r.Gate)
+	assert.Equal(t, ExitViolated, r.ExitCode(), "an item is missing, and chaos failed for another")
+	r.Checklist = r.Checklist[:1]
+	r.Judge()
+	assert.Equal(t, ExitHarness, r.ExitCode())
 
 	r = listed(true, item("a", good, failing, missing), item("b", good, missing))
 	assert.Equal(t, []contracts.Verdict{contracts.Fail, NotCovered}, []contracts.Verdict{r.Checklist[0].Verdict, r.Checklist[1].Verdict})

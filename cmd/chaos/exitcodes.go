@@ -30,7 +30,7 @@ func exitCodes() []exitCode {
 		{exitOK, "all pass", "Every experiment passed: each contract held, every invariant held, every fault was really met.",
 			"Go on."},
 		{exitViolated, "a contract or invariant was violated, or an experiment is unstable; with --gate: an item is missing or failed",
-			"The service broke a promise in at least one trial, or repeated trials of one experiment disagreed and it does not say `allow_unstable`. This wins over 3 and 4. With `--gate` also: a required item of the checklist failed, or is not covered.",
+			"The service broke a promise in at least one trial, or repeated trials of one experiment disagreed and it does not say `allow_unstable`. With `--gate` also: a required item of the checklist failed, or is not covered. This wins over 3 and 4.",
 			"Read the reason and the timeline under each FAIL, and run the replay command."},
 		{exitUsage, "bad usage or file", "A flag, an argument or the experiments file is wrong. Nothing was started.",
 			"All mistakes of a file are told at once, each with its line: correct them and run `chaos validate`."},
