@@ -1,6 +1,7 @@
 package experiments
 
 import (
+	"reflect"
 	"regexp"
 	"testing"
 
@@ -98,4 +99,23 @@ checklist: [{name: load, covered_by: [traffic, early_traffic]}]
 		return Shown{Cover: contracts.Cover{Kind: contracts.CoverTraffic, Name: rule}, Trials: n, Chosen: n}
 	}
 	assert.Equal(t, []Shown{load("traffic", 4), load("early_traffic", 2)}, p.Coverage()[0].Shown, "the control has the file's load")
+}
+
+// What the template names beside an item is in the language, and shows that item.
+func TestChecklistTemplateNames(t *testing.T) {
+	text := ChecklistTemplate()
+	sh := shapes()[reflect.TypeFor[contracts.Invariants]()]
+	for _, m := range regexp.MustCompile(`the invariant (\w+)`).FindAllStringSubmatch(text, -1) {
+		_, known := sh.field(m[1])
+		assert.True(t, known, m[1])
+	}
+	for item, shows := range map[string]string{
+		"no secret is written to the log":               "the invariant no_secrets_in_logs",
+		"after a failed start the next one succeeds":    "an experiment with then_restart",
+		"it stops when it is told to":                   "as stops_on_signal",
+		"a wrong configuration is refused at once":      "an experiment with another service.env",
+		"what a user did is in the database afterwards": "a proof, with `then: {sql: ...}`",
+	} {
+		assert.Regexp(t, regexp.QuoteMeta(item)+`\n(    why: .*\n)?    covered_by: \[\] +# `+regexp.QuoteMeta(shows)+`\n`, text)
+	}
 }
