@@ -70,7 +70,7 @@ func TestChecklistIsMasked(t *testing.T) {
 vars: {token: s3cret-t0ken}
 secrets: [token]
 service: {command: ./app, ready: {log: ready}}
-experiments: [{name: e, expect: {readiness: all}}]
+experiments: [{name: e, expect: {expr: 'trial.outcome == "ready"'}}]
 checklist: [{name: 'accepts ${var.token}', why: 'because of ${var.token}', tags: ['${var.token}'], covered_by: e}]
 `), Options{})
 	require.NoError(t, err)

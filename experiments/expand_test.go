@@ -172,7 +172,7 @@ func TestInvariantsAreAdded(t *testing.T) {
 service: {command: [./app], ready: {log: up}}
 invariants: [startup_budget, {log_never: panic}, {retry: {max_attempts: 3}}]
 experiments:
-  - {name: one, expect: {readiness: all}, invariants: [stops_on_signal, {log_never: [race]}, {retry: {max_attempts: 9}}]}
+  - {name: one, expect: {expr: 'trial.outcome == "ready"'}, invariants: [stops_on_signal, {log_never: [race]}, {retry: {max_attempts: 9}}]}
 `
 	f, err := LoadBytes("x.yaml", []byte(text), Options{})
 	require.NoError(t, err)
@@ -190,7 +190,7 @@ func TestSecretsInTitlesAreMasked(t *testing.T) {
 secrets: [PW]
 service: {command: [./app], ready: {log: up}, env: {PW: "${env.PW}"}}
 experiments:
-  - {name: one, matrix: {pw: ["${env.PW}", other]}, service: {env: {PW: "${pw}", X: y}}, expect: {readiness: all}}
+  - {name: one, matrix: {pw: ["${env.PW}", other]}, service: {env: {PW: "${pw}", X: y}}, expect: {expr: 'trial.outcome == "ready"'}}
 `
 	f, err := LoadBytes("x.yaml", []byte(text), Options{Env: env(map[string]string{"PW": "hunter2"})})
 	require.NoError(t, err)
@@ -211,7 +211,7 @@ func TestTooManyTrials(t *testing.T) {
 	text := `version: 1
 service: {command: [./app], ready: {log: up}}
 experiments:
-  - {name: one, repeat: 10000, matrix: {a: [` + strings.Join(values, ",") + `]}, service: {env: {A: "${a}"}}, expect: {readiness: all}}
+  - {name: one, repeat: 10000, matrix: {a: [` + strings.Join(values, ",") + `]}, service: {env: {A: "${a}"}}, expect: {expr: 'trial.outcome == "ready"'}}
 `
 	f, err := LoadBytes("x.yaml", []byte(text), Options{})
 	require.NoError(t, err)

@@ -96,18 +96,27 @@ func fillGiveUp(d *decoder, e *contracts.Expectation, path string) {
 	}
 }
 
+// becomesReady is what can be expected of a plain trial where no proof of readiness is declared.
+const becomesReady = `{expr: 'trial.outcome == "ready"'}`
+
 // resolver replaces the names of contracts by what they say.
 type resolver struct {
 	d     *decoder
 	named map[string]contracts.Expectation
 	open  []string // contracts being resolved: one that contains itself ends here
 	done  bool     // named is resolved already
+
+	proofs bool // the file has proofs of readiness
 }
 
 // resolve returns e with every name resolved. path is where e stands.
 func (r *resolver) resolve(e contracts.Expectation, path string) contracts.Expectation {
 	e.AnyOf = r.list(e.AnyOf, path, "any_of")
 	e.AllOf = r.list(e.AllOf, path, "all_of")
+	if e.Readiness != "" && !r.proofs {
+		r.d.addFirst(r.d.at(path), "`readiness: all` holds nothing: no proof of readiness is declared", "proofs under `readiness`",
+			"without proofs use "+becomesReady)
+	}
 	if e.Name == "" || !isZeroBesidesName(e) {
 		return e
 	}

@@ -233,8 +233,14 @@ func (l *loader) phaseScopes(n *yaml.Node, files []string) {
 	}
 }
 
+// proven tells whether the file has proofs of readiness; what is wrong with them is reported by itself.
+func (l *loader) proven() bool {
+	n := child(l.root, "readiness")
+	return len(l.f.Readiness) > 0 || n != nil && l.problemsWithin(n)
+}
+
 func (l *loader) resolveContracts() {
-	r := &resolver{d: l.d, named: l.f.Contracts}
+	r := &resolver{d: l.d, named: l.f.Contracts, proofs: l.proven()}
 	resolved := map[string]contracts.Expectation{}
 	for _, name := range sortedKeys(l.f.Contracts) {
 		r.open = []string{name}

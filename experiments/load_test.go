@@ -65,7 +65,7 @@ func TestDefaults(t *testing.T) {
 	require.Equal(t, 1, s.Ready.FailureThreshold)
 	require.Equal(t, "testdata/good", f.Dir)
 	require.Equal(t, 1, f.Experiments[0].Repeat)
-	require.Equal(t, 4, f.Experiments[0].Line)
+	require.Equal(t, 5, f.Experiments[0].Line)
 	require.Equal(t, contracts.Expectation{Readiness: "all"}, f.Experiments[0].Expect)
 }
 

@@ -251,8 +251,8 @@ func (l *loader) decodeExperiment(n *yaml.Node, i int, axes []string) Experiment
 		e.Service = l.overlaid(d, service, path, axes)
 	}
 	l.overlaidTraffic(d, child(n, "traffic"), path, axes, &e)
-	if e.Expect.Name != "" || len(e.Expect.AnyOf)+len(e.Expect.AllOf) > 0 {
-		e.Expect = (&resolver{d: d, named: l.contracts, done: true}).resolve(e.Expect, path+".expect")
+	if e.Expect.Name != "" || e.Expect.Readiness != "" || len(e.Expect.AnyOf)+len(e.Expect.AllOf) > 0 {
+		e.Expect = (&resolver{d: d, named: l.contracts, done: true, proofs: l.proven()}).resolve(e.Expect, path+".expect")
 	}
 	l.validateExperiment(d, path, &e)
 	return e

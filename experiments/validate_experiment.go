@@ -89,7 +89,11 @@ func (l *loader) validateExpectation(d *decoder, at string, e *Experiment) {
 	expect := d.at(at + ".expect")
 	l.survivable(expect, survives(e.Expect))
 	if len(e.Inject) == 0 && vacuous(e.Expect) {
-		d.addFirst(expect, "what is expected is about a fault, and there is none", "`inject`", "for a plain trial use {readiness: all}")
+		plain := "{readiness: all}"
+		if !l.proven() {
+			plain = becomesReady
+		}
+		d.addFirst(expect, "what is expected is about a fault, and there is none", "`inject`", "for a plain trial use "+plain)
 	}
 	for _, must := range conjuncts(e.Expect) {
 		switch {

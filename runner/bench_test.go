@@ -26,13 +26,13 @@ const (
 service:
   command: '${var.program} open a ${echo} + ask a hi + say READY + wait'
   ready: {log: '^READY'}
-experiments: [{name: plain, expect: {readiness: all}}]
+experiments: [{name: plain, expect: {expr: 'trial.outcome == "ready"'}}]
 `
 	ending = `
 service:
   command: '${var.program} open a ${echo} + ask a hi + exit 3'
   ready: {log: '^READY'}
-experiments: [{name: plain, expect: {readiness: all}}]
+experiments: [{name: plain, expect: {expr: 'trial.outcome == "ready"'}}]
 `
 )
 

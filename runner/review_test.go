@@ -45,7 +45,7 @@ service:
   restart: {policy: on-failure, max: 1, backoff: 1ms}
 experiments:
   - name: plain
-    expect: {readiness: all}
+    expect: {expr: 'trial.outcome == "ready"'}
 `)
 	trial := r.Trials[0]
 	assert.Contains(t, logged(trial), "READY", "it was heard")
