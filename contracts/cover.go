@@ -87,6 +87,17 @@ func (c Cover) Shown(j Judgment, o Observation, events []timeline.Event) Verdict
 	return Inconclusive
 }
 
+// Blind reports whether a trial with this spec can't show the cover, even where its rule held: proofs that ask only what service.ready
+// asks, or none, don't show that ready means ready.
+func (c Cover) Blind(s Spec) bool {
+	return c.Kind == CoverInvariant && (c.Name == "no_false_ready" || c.Name == "late_ready") && s.echoing()
+}
+
+// echoing reports whether no proof asks more than service.ready does.
+func (s Spec) echoing() bool {
+	return !slices.ContainsFunc(s.Readiness, func(p Proof) bool { return !p.Echo })
+}
+
 // accusedBy reports whether a violated reason is about the cover: it is the rule's own, or it cites a failure of the proof.
 func (c Cover) accusedBy(r Reason, events []timeline.Event) bool {
 	if c.ofRule() {

@@ -77,3 +77,15 @@ func TestShown(t *testing.T) {
 		assert.Equal(t, c.want, c.cover.Shown(c.j, c.o, events), name)
 	}
 }
+
+// Proofs that ask only what service.ready asks, or none, don't show that ready means ready.
+func TestBlind(t *testing.T) {
+	echo, work := Proof{Name: "p", Echo: true}, Proof{Name: "q"}
+	truth, late := Cover{CoverInvariant, "no_false_ready"}, Cover{CoverInvariant, "late_ready"}
+	assert.True(t, truth.Blind(Spec{}))
+	assert.True(t, truth.Blind(Spec{Readiness: []Proof{echo}}))
+	assert.True(t, late.Blind(Spec{Readiness: []Proof{echo}}))
+	assert.False(t, truth.Blind(Spec{Readiness: []Proof{echo, work}}))
+	assert.False(t, Cover{CoverInvariant, "startup_budget"}.Blind(Spec{}))
+	assert.False(t, Cover{CoverProof, "p"}.Blind(Spec{Readiness: []Proof{echo}}))
+}

@@ -30,6 +30,9 @@ func (t *trace) noFalseReady() finding {
 		return t.notes(rule, "not checked: no proof of readiness was tried while it claimed to be ready")
 	}
 	at := []int{t.claims[0].at}
+	if t.spec.echoing() {
+		return t.holds(rule, at, "no proof failed while it claimed to be ready (%s), but none asks more than service.ready does", plural(attempts, "attempt"))
+	}
 	if excused > 0 {
 		return t.holds(rule, at, "no proof failed while it claimed to be ready, but for %s that an optional dependency excuses", plural(excused, "proof"))
 	}

@@ -47,6 +47,7 @@ type Proof struct {
 	Name  string   `json:"name"`
 	Needs []string `json:"needs,omitempty"`
 	Alone bool     `json:"alone,omitempty"` // it is asked after the others, and not before the claim
+	Echo  bool     `json:"echo,omitempty"`  // it asks only what service.ready asks: it can't find a lie
 }
 
 // Fault is a declared fault in words.

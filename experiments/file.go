@@ -31,6 +31,8 @@ type File struct {
 	Dir    string   `yaml:"-"` // the folder that relative paths of the file start from
 	Masked []string `yaml:"-"` // the values to mask in logs and reports
 	Named  []Secret `yaml:"-"` // the same with the names under `secrets`
+
+	Warnings []Problem `yaml:"-"` // what is valid, and probably not meant
 }
 
 // Secret is a value that must not be shown, and the name that may.

@@ -83,6 +83,7 @@ func (l *loader) load(root *yaml.Node, o Options) {
 	l.experiments()
 	l.checkExprs()
 	l.validateChecklist()
+	l.warnAboutProofs()
 }
 
 // final copies the file with $${ written ${ in the parts in which no trial will replace variables any more.

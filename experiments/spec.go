@@ -24,7 +24,7 @@ func (t Trial) Spec() contracts.Spec {
 		s.Dependencies[d.Name] = contracts.Dependency{Required: d.Required}
 	}
 	for _, p := range t.Readiness {
-		s.Readiness = append(s.Readiness, contracts.Proof{Name: p.Name, Needs: p.Needs, Alone: p.Alone()})
+		s.Readiness = append(s.Readiness, contracts.Proof{Name: p.Name, Needs: p.Needs, Alone: p.Alone(), Echo: p.Echoes(t.Service.Ready)})
 	}
 	s.Traffic = t.Traffic.spec()
 	for i := range t.Inject {

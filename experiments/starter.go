@@ -23,7 +23,7 @@ type Starter struct {
 type starterNeed struct{ Name, Protocol, Server, Upstream string }
 
 // Text returns a commented experiments.yaml for the service: every dependency refused, slow, silent and coming back. It is valid as it is;
-// only the command and the environment's names have to fit the service. The error names a need that can't be understood.
+// only the command, the environment's names and the proof of readiness have to fit the service. The error names a need that can't be understood.
 func (s Starter) Text() (string, error) {
 	if s.Name == "" {
 		s.Name = "my-service"
@@ -139,6 +139,11 @@ dependencies:
 #   order: [config, database, serving]
 
 readiness:                                   # what ready must MEAN: prove that it can do its work
+  # EDIT THIS: the proof below asks only what service.ready asks, so it finds no lie: chaos warns, and no_false_ready shows nothing.
+  # Put in its place a request that the service can't answer without {{(index .List 0).Name}}, such as:
+  # - name: an order is stored
+  #   needs: [{{(index .List 0).Name}}]
+  #   http: {method: POST, url: "http://127.0.0.1:${port.http}/orders", body: '{"n": 1}', status: 201}
   - name: it answers
     http: {url: "http://127.0.0.1:${port.http}{{.Ready}}", status: 200}
 

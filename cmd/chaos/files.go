@@ -83,7 +83,15 @@ func (s *selection) plan(cmd *cobra.Command, d deps, args []string) (*experiment
 	if err != nil {
 		return nil, usageError{err}
 	}
+	warn(d, file)
 	return plan, nil
+}
+
+// warn says what is valid in a file and probably not meant.
+func warn(d deps, file *experiments.File) {
+	for _, w := range file.Warnings {
+		fmt.Fprintln(d.stderr, w)
+	}
 }
 
 // selection checks the flags.

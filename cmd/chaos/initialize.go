@@ -21,7 +21,7 @@ func newInitCmd(d deps) *cobra.Command {
 		Use: "init [FILE]", Args: oneFile, ValidArgsFunction: files("yaml", "yml"),
 		Short: "Write a first experiments.yaml for your service",
 		Long: `Write a first, commented experiments.yaml for your service: every dependency refused, slow, silent and coming back. It is
-valid as it is; make the command, the names in env and the ready endpoint fit your service, then run it.
+valid as it is; make the command, the names in env, the ready endpoint and the proof of readiness fit your service, then run it.
 
 With --checklist it ends with the validations that a service needs before it may serve, for chaos run --gate. Where the file
 exists already it stays as it is, and the list is written to standard output to be added to it.`,
@@ -101,7 +101,7 @@ func initialize(d deps, path string, s experiments.Starter, force bool) error {
 	}
 	_, err = fmt.Fprintf(d.stdout, `wrote %s
 
-Next: make service.command, service.env and service.ready fit your service, then
+Next: make service.command, service.env and service.ready fit your service, let a proof under readiness ask for its work, then
   %[2]s validate%[3]s    check it
   %[2]s run%[3]s         run it
 %[4]s  %[2]s schema --output experiments.schema.json    so that your editor checks it as you type

@@ -13,7 +13,8 @@ func newValidateCmd(d deps) *cobra.Command {
 		Use: "validate [FILE]", Args: oneFile, ValidArgsFunction: files("yaml", "yml"),
 		Short: "Check a file and start nothing",
 		Long: `Check a file strictly and start nothing. All mistakes are told at once, each with its line, what was expected and the nearest
-known name; the exit code is then 2. Of a checklist it says how many items are covered by something, and which are not.`,
+known name; the exit code is then 2. What is valid and probably not meant is a warning: proofs of readiness that can't find a
+lie. Of a checklist it says how many items are covered by something, and which are not.`,
 		Example: "  chaos validate\n  chaos validate team/experiments.yaml --var region=eu",
 		RunE: func(_ *cobra.Command, args []string) error {
 			file, err := s.load(d, args)
@@ -24,6 +25,7 @@ known name; the exit code is then 2. Of a checklist it says how many items are c
 			if err != nil {
 				return usageError{err}
 			}
+			warn(d, file)
 			controls := 0
 			for _, t := range plan.Trials {
 				if t.Control {
