@@ -36,6 +36,7 @@ const (
 	TrialFault   ProgressKind = "trial_fault" // Text: what became of which fault
 	TrialDone    ProgressKind = "trial_done"  // Verdict, Text: the first reason
 	Kept         ProgressKind = "kept"        // Text: the run's folder, which Keep leaves there
+	Unkept       ProgressKind = "unkept"      // Text: why the journal does not have a trial; told once
 	Finished     ProgressKind = "finished"
 )
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/chaos-startup/chaos/experiments"
@@ -31,6 +32,7 @@ type suite struct {
 	marks         *marks
 	upstreams     []*upstream
 	journal       *reports.Journal
+	unkept        sync.Once // the journal lacks a trial, and that is told
 	authority     authorityFiles
 	addresses     addresses
 }

@@ -158,7 +158,9 @@ func (s *suite) one(ctx context.Context, i int, sch *schedule) reports.Trial {
 	events := t.run(ctx)
 	result := s.result(t, events)
 	if err := s.journal.Add(result); err != nil {
-		s.o.Logger.Warn("the journal could not be written")
+		s.unkept.Do(func() {
+			s.o.On(Progress{Kind: Unkept, Trial: i, Total: len(s.plan.Trials), Title: t.title, Text: err.Error()})
+		})
 	}
 	sch.done(result, s.plan.Trials[i].FixedPort(), s.o.Parallel == 0 && !s.plan.File.FixedListen(), time.Since(started))
 	why := ""

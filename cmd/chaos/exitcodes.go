@@ -42,7 +42,7 @@ func exitCodes() []exitCode {
 			"It says nothing about the service. Remove the cause and run again; `chaos doctor` checks the machine."},
 		{exitInterrupted, "interrupted by Ctrl-C (SIGINT)",
 			"The run was interrupted. Every fault was lifted, everything that was started was stopped, and the outputs hold what was judged until then.",
-			"A second Ctrl-C ends chaos at once; a guardian process still cleans up, and the `.part` journal keeps what was judged."},
+			"A second Ctrl-C ends chaos at once; a guardian process still cleans up, and the `.part` journal keeps what was judged, as far as the disk had room."},
 		{exitTerminated, "ended by SIGTERM", "As 130, for SIGTERM: what a CI system sends when a job is cancelled.", "As 130."},
 	}
 }

@@ -94,6 +94,8 @@ func (p *progress) on(e runner.Progress) {
 		line = step("up", e.Title+": "+e.Text)
 	case runner.Kept:
 		p.kept = e.Text
+	case runner.Unkept:
+		line = "chaos: " + plain(e.Text) + " (free space; a run that is killed loses the trials judged from here on, one that ends still writes its report)\n"
 	case runner.TrialStarted:
 		p.running[e.Trial] = &trialLine{title: plain(e.Title), started: p.now()}
 	case runner.TrialPhase:

@@ -5,8 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"slices"
 	"strings"
 
@@ -145,12 +143,18 @@ func (f *runFlags) conclude(d deps, report *reports.Report, runErr error, interr
 			fmt.Fprintln(d.stderr, "chaos: interrupted before the first trial: nothing was judged")
 		}
 	}
-	jsonErr, otherErr := f.outputs.write(d.stdout, report, text)
+	jsonErr, otherErr := f.outputs.write(d.stdout, report, nil)
+	journal := f.endJournal(d, report, jsonErr)
+	if text != nil {
+		otherErr = errors.Join(otherErr, reports.WriteText(d.stdout, report, *text))
+	}
 	writeErr := errors.Join(jsonErr, otherErr)
 	if writeErr != nil {
 		fmt.Fprintln(d.stderr, "chaos: "+writeErr.Error())
 	}
-	f.endJournal(d, jsonErr)
+	for _, line := range journal {
+		fmt.Fprintln(d.stderr, "chaos: "+line)
+	}
 	if code := interrupted(); code != 0 {
 		return exitError{code}
 	}
@@ -162,21 +166,4 @@ func (f *runFlags) conclude(d deps, report *reports.Report, runErr error, interr
 		return nil
 	}
 	return exitError{code}
-}
-
-// endJournal removes the journal when the report holds all of it, else it says how to use it.
-func (f *runFlags) endJournal(d deps, jsonErr error) {
-	path := f.journal()
-	if path == "" {
-		return
-	}
-	if jsonErr != nil {
-		if info, err := os.Stat(path); err == nil && info.Size() > 0 {
-			fmt.Fprintf(d.stderr, "chaos: what was judged is kept in %s: read it with `%s judge %s`\n", path, d.program, shellQuote(path))
-		}
-		return
-	}
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		fmt.Fprintf(d.stderr, "chaos: the report is written, but %s could not be removed: %v\n", path, err)
-	}
 }
