@@ -77,7 +77,7 @@ func (l *loader) warnAboutProofs() {
 	const lie = "a service that lies about being ready passes, and `no_false_ready` shows nothing"
 	switch {
 	case len(l.f.Readiness) == 0 && l.f.Invariants.NoFalseReady:
-		l.warn(keyNode(l.root, "invariants"), "no proof is under `readiness`: "+lie, moreThanReady)
+		l.warn(keyNode(l.root, "invariants"), "there is no proof under `readiness`: "+lie, moreThanReady)
 	case len(l.f.Readiness) > 0 && !slices.ContainsFunc(l.f.Readiness, func(p Proof) bool { return !p.Echoes(l.f.Service.Ready) }):
 		l.warn(keyNode(l.root, "readiness"), "every proof asks only what `service.ready` asks: "+lie, moreThanReady)
 	}

@@ -76,7 +76,7 @@ experiments: [{name: e, expect: {expr: 'true'}}]
 `), Options{})
 	require.NoError(t, err)
 	require.Len(t, f.Warnings, 1)
-	assert.Contains(t, f.Warnings[0].String(), "x.yaml:3:1: warning: no proof is under `readiness`: ")
+	assert.Contains(t, f.Warnings[0].String(), "x.yaml:3:1: warning: there is no proof under `readiness`: ")
 	assert.Empty(t, load(t, "full", Options{}).Warnings)
 }
 

@@ -28,7 +28,7 @@ func (f *runFlags) endJournal(d deps, report *reports.Report, jsonErr error) []s
 	case jsonErr == nil || all == 0:
 		return nil
 	case n == 0:
-		return []string{rescue(d, report), fmt.Sprintf("%s had room for none of %s, and is removed", path, number(all, "trial"))}
+		return []string{rescue(d, report), fmt.Sprintf("no trial is kept in %s", path)}
 	}
 	return []string{rescue(d, report), fmt.Sprintf("%d of %s kept in %s: read it with `%s judge %s`", n, number(all, "trial"), path, d.program, shellQuote(path))}
 }

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -58,6 +59,7 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	left, err := filepath.Glob(filepath.Join(ts.Getenv("TMPDIR"), "chaos-*"))
 	ts.Check(err)
+	left = slices.DeleteFunc(left, func(path string) bool { return strings.HasPrefix(filepath.Base(path), "chaos-report-") }) // saved for the user
 	if len(left) > 0 {
 		ts.Fatalf("it left %v behind", left)
 	}
