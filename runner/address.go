@@ -18,6 +18,9 @@ import (
 // lettingGo is for how long a port is waited for that the service of an earlier trial has had.
 const lettingGo = 2 * time.Second
 
+// forking is for how long any other port is: a process that is just being started holds for a moment what chaos has listened on to find a free one.
+const forking = 300 * time.Millisecond
+
 // addressFree makes sure that nobody listens yet where the service is asked whether it is ready: another's answer would count as its own, and it
 // could not listen there itself.
 func (t *trial) addressFree(ctx context.Context) error {
@@ -25,9 +28,9 @@ func (t *trial) addressFree(ctx context.Context) error {
 		return nil
 	}
 	for _, address := range t.ownAddresses(ctx, t.service.Ready.Address()) {
-		until := time.Now()
+		until := time.Now().Add(forking)
 		if t.suite.addresses.had(address) {
-			until = until.Add(lettingGo)
+			until = time.Now().Add(lettingGo)
 		}
 		for listensAt(ctx, address) {
 			left := time.Until(until)
