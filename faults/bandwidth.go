@@ -15,7 +15,7 @@ func bandwidth() Kind {
 		Example: "{on: postgres, from: start, fault: {bandwidth: 100}}",
 		Params: []Param{
 			{Name: "rate", Type: TypeInt, Default: int64(100), Min: int64(1), Max: int64(10_000_000), Unit: "KB/s",
-				Doc: "The most that passes, in kilobytes (1000 bytes) per second."},
+				Doc: "The most that passes, in kilobytes (1000 bytes) per second; nothing at all passes under `stall`."},
 			directionParam(),
 		},
 		Behave: func(s Spec) Behaviour {

@@ -61,7 +61,7 @@ func (t toxicType) parse(given map[string]any, stream string) (told map[string]a
 	if t.fault == "" {
 		return told, faults.Spec{}, nil
 	}
-	params := maps.Clone(t.fixed)
+	params, values := maps.Clone(t.fixed), map[string]any{}
 	if params == nil {
 		params = map[string]any{}
 	}
@@ -75,33 +75,56 @@ func (t toxicType) parse(given map[string]any, stream string) (told map[string]a
 			problems = append(problems, faults.Problem{Param: a.name, Text: problem})
 			continue
 		}
-		params[a.param.Name] = v
+		values[a.name], params[a.param.Name] = v, a.within(v)
 	}
 	if len(problems) > 0 {
 		return nil, faults.Spec{}, problems
 	}
-	if t.directed {
-		params[directionParam] = stream
-	}
-	spec, problems = faults.Parse(t.fault, params)
-	if len(problems) > 0 {
+	if spec, problems = t.specOf(params, values, stream); len(problems) > 0 {
 		return nil, faults.Spec{}, problems
-	}
-	if text := beyondProxies(spec); text != "" {
-		return nil, faults.Spec{}, []faults.Problem{{Text: text}}
 	}
 	for _, a := range t.attributes {
-		if _, ok := given[a.name]; ok || a.stock || t.stockless() {
+		switch _, ok := given[a.name]; {
+		case a.stock:
+			told[a.name] = a.tell(values[a.name])
+		case ok || t.stockless():
 			told[a.name] = a.tell(spec.Params[a.param.Name])
 		}
 	}
 	return told, spec, nil
 }
 
+// specOf makes the fault. Times of Toxiproxy's attributes may be longer than those of a file.
+func (t toxicType) specOf(params, values map[string]any, stream string) (faults.Spec, []faults.Problem) {
+	kind := t.fault
+	if rate, ok := values["rate"].(int64); ok && kind == "bandwidth" && rate == 0 {
+		kind, params = "stall", map[string]any{"bytes": int64(0)} // what Toxiproxy does: nothing passes, and nothing is lost
+	}
+	if t.directed {
+		params[directionParam] = stream
+	}
+	spec, problems := faults.Parse(kind, params)
+	if len(problems) > 0 {
+		return faults.Spec{}, problems
+	}
+	if text := beyondProxies(spec); text != "" {
+		return faults.Spec{}, []faults.Problem{{Text: text}}
+	}
+	for _, a := range t.attributes {
+		if d, ok := values[a.name].(timeline.Duration); ok && a.stock {
+			spec.Params[a.param.Name] = d
+		}
+	}
+	return spec, nil
+}
+
 // stockless says whether the type is ours alone: then every attribute is shown, its default too.
 func (t toxicType) stockless() bool {
 	return !slices.ContainsFunc(t.attributes, func(a attribute) bool { return a.stock })
 }
+
+// forever is longer than anybody waits, and short enough to be added up.
+const forever = 10 * 365 * 24 * time.Hour
 
 // read converts the value of an attribute for faults.Parse. What Toxiproxy has is checked here, in its names and units.
 func (a attribute) read(toxic string, raw any, given bool) (v any, problem string) {
@@ -117,25 +140,48 @@ func (a attribute) read(toxic string, raw any, given bool) (v any, problem strin
 	}
 	switch n := v.(type) {
 	case timeline.Duration:
-		if n < a.param.Min.(timeline.Duration) || n > a.param.Max.(timeline.Duration) {
-			return nil, a.outOfRange(toxic, a.tell(a.param.Min), a.tell(a.param.Max), raw)
+		if least := a.param.Min.(timeline.Duration); n < least {
+			return nil, a.tooLittle(toxic, a.tell(least), raw)
 		}
-		return n, ""
+		return min(n, timeline.Duration(forever)), ""
 	case int, int64, float64:
 		whole, ok := wholeOf(n)
 		if !ok {
 			break
 		}
-		if a.param.Type == faults.TypeInt && (whole < a.param.Min.(int64) || whole > a.param.Max.(int64)) {
-			return nil, a.outOfRange(toxic, a.param.Min, a.param.Max, raw)
+		if least := a.least(toxic); whole < least {
+			return nil, a.tooLittle(toxic, least, raw)
 		}
 		return whole, ""
 	}
 	return nil, fmt.Sprintf("%s.%s: expected %s, got %s", toxic, a.name, a.expects(), shown(raw))
 }
 
-func (a attribute) outOfRange(toxic string, low, high, got any) string {
-	return fmt.Sprintf("%s.%s must be from %v to %v%s, got %s", toxic, a.name, low, high, a.unitName(), shown(got))
+// least is the smallest number that Toxiproxy's attribute takes.
+func (a attribute) least(toxic string) int64 {
+	if toxic == "bandwidth" {
+		return 0 // specOf knows what it means
+	}
+	return a.param.Min.(int64)
+}
+
+// within brings one of Toxiproxy's values into the range of the fault's parameter: it has no upper limits, and clients write large numbers that
+// mean for ever.
+func (a attribute) within(v any) any {
+	if !a.stock {
+		return v
+	}
+	switch n := v.(type) {
+	case timeline.Duration:
+		return min(n, a.param.Max.(timeline.Duration))
+	case int64:
+		return min(n, a.param.Max.(int64))
+	}
+	return v
+}
+
+func (a attribute) tooLittle(toxic string, least, got any) string {
+	return fmt.Sprintf("%s.%s must be at least %v%s, got %s", toxic, a.name, least, a.unitName(), shown(got))
 }
 
 func (a attribute) unitName() string {
@@ -192,7 +238,7 @@ func durationOf(raw any, unit time.Duration) any {
 	}
 	n *= float64(unit)
 	if math.IsNaN(n) || math.Abs(n) >= math.MaxInt64 {
-		return timeline.Duration(math.Copysign(math.MaxInt64/2, n)) // out of every range
+		return timeline.Duration(math.Copysign(math.MaxInt64/2, n)) // beyond forever, or negative
 	}
 	return timeline.Duration(n)
 }

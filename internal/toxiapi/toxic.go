@@ -96,16 +96,8 @@ func (in toxicInput) create() (Toxic, error) {
 	return out, asAPI(problems)
 }
 
-// update lays the body of a request over a toxic. Name, type and stream may be repeated; they can't be changed.
+// update lays the attributes and the toxicity of a body over a toxic. Name, type and stream can't be changed: as in Toxiproxy they are not looked at.
 func (in toxicInput) update(old Toxic) (Toxic, error) {
-	for _, fixed := range []struct {
-		what, have string
-		given      *string
-	}{{"name", old.Name, in.Name}, {"type", old.Type, in.Type}, {"stream", old.Stream, in.Stream}} {
-		if fixed.given != nil && *fixed.given != "" && !strings.EqualFold(*fixed.given, fixed.have) {
-			return Toxic{}, wrong(fmt.Sprintf("the %s of a toxic can't be changed: it is %q; remove the toxic and add another", fixed.what, fixed.have))
-		}
-	}
 	t, _ := lookupType(old.Type)
 	changed, problems := t.canonical(in.Attributes)
 	if len(problems) > 0 {

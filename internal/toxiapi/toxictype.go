@@ -98,15 +98,15 @@ func typeNames() []string {
 	return slices.Compact(names)
 }
 
-// attribute finds an attribute by its name. `delay` is understood for `latency` too: it is what our fault calls it.
+// attribute finds an attribute by its name, in whatever case, as in Toxiproxy. `delay` is understood for `latency` too: it is what our fault calls it.
 func (t toxicType) attribute(name string) (attribute, bool) {
 	for _, a := range t.attributes {
-		if a.name == name {
+		if strings.EqualFold(a.name, name) {
 			return a, true
 		}
 	}
 	for _, a := range t.attributes {
-		if a.param.Name == name && t.fault == t.name {
+		if strings.EqualFold(a.param.Name, name) && t.fault == t.name {
 			return a, true
 		}
 	}
