@@ -154,7 +154,7 @@ func (r *Report) summarize() {
 	r.Summary = s
 }
 
-// The exit codes that a report asks for. Bad usage (2) and an interruption (130, 143) are the caller's to know.
+// The exit codes that a report asks for. Bad usage (2) and an interruption (129, 130, 143) are the caller's to know.
 const (
 	ExitPass         = 0
 	ExitViolated     = 1

@@ -124,8 +124,8 @@ func exitCodesDoc() string {
 		fmt.Fprintf(&b, "| %d | %s | %s | %s |\n", c.code, c.short, c.meaning, c.advice)
 	}
 	b.WriteString(`
-When several hold, the first of these counts: an interruption (130, 143), a violation (1), a harness error (4), something
-inconclusive (3). ` + "`chaos proxy`" + ` ends with 2, 4, 130 or 143. A part of ` + "`--shard i/n`" + ` that has no trials ends with 0, as other parts have them.
+When several hold, the first of these counts: an interruption (129, 130, 143), a violation (1), a harness error (4), something
+inconclusive (3). ` + "`chaos proxy`" + ` ends with 2, 4, 129, 130 or 143. A part of ` + "`--shard i/n`" + ` that has no trials ends with 0, as other parts have them.
 
 In CI, 1 is a finding about the service; 3 and 4 are about the experiments and the machine:
 

@@ -15,6 +15,7 @@ const (
 	exitUsage        = 2
 	exitInconclusive = reports.ExitInconclusive
 	exitHarness      = reports.ExitHarness
+	exitHungUp       = 129 // SIGHUP
 	exitInterrupted  = 130 // SIGINT
 	exitTerminated   = 143 // SIGTERM
 )
@@ -40,6 +41,7 @@ func exitCodes() []exitCode {
 		{exitHarness, "harness error or clean-up incomplete",
 			"chaos itself could not do its work: the build failed, a dependency did not come up, a port was taken, an output could not be written, something could not be cleaned up.",
 			"It says nothing about the service. Remove the cause and run again; `chaos doctor` checks the machine."},
+		{exitHungUp, "ended by SIGHUP", "As 130, for SIGHUP: its terminal, or the connection to it, is gone. Under `nohup` it goes on.", "As 130."},
 		{exitInterrupted, "interrupted by Ctrl-C (SIGINT)",
 			"The run was interrupted. Every fault was lifted, everything that was started was stopped, and the outputs hold what was judged until then.",
 			"A second Ctrl-C ends chaos at once; a guardian process still cleans up, and the `.part` journal keeps what was judged, as far as the disk had room."},

@@ -55,9 +55,18 @@ func second(l *lab) ring {
 	return l.await("started")
 }
 
-// TestInterrupted sends the signals of a user and of a CI system in every stage.
+// endings are the signals of a user, of a CI system and of a terminal that is gone, with their exit codes.
+func endings() map[os.Signal]int {
+	all := map[os.Signal]int{os.Interrupt: 130, syscall.SIGTERM: 143}
+	if !signal.Ignored(syscall.SIGHUP) { // the test itself runs under nohup
+		all[syscall.SIGHUP] = 129
+	}
+	return all
+}
+
+// TestInterrupted sends the signals in every stage.
 func TestInterrupted(t *testing.T) {
-	codes := map[os.Signal]int{os.Interrupt: 130, syscall.SIGTERM: 143}
+	codes := endings()
 	for _, s := range stages() {
 		for sig, code := range codes {
 			t.Run(s.name+" "+sig.String(), func(t *testing.T) {
@@ -128,36 +137,50 @@ func TestInterruptedTwice(t *testing.T) {
 	assert.Contains(t, out, "interrupted")
 }
 
+// TestHungUpTwice: a terminal that goes sends SIGHUP more than once, and everything is still healed and written.
+func TestHungUpTwice(t *testing.T) {
+	t.Parallel()
+	if signal.Ignored(syscall.SIGHUP) {
+		t.Skip("under nohup a run survives its terminal, as it should")
+	}
+	l := newLab(t, "-spawn, -ignore-term, ")
+	l.start("run", "lab.yaml", "--servers", "standin", "--json", "report.json")
+	l.await("started").answer()
+	held := l.await("stopping")
+	l.signal(syscall.SIGHUP)
+	l.eventually("it takes the first", func() bool { return strings.Contains(l.err.String(), "interrupted: ") })
+	l.signal(syscall.SIGHUP)
+	go l.answerAll(held)
+	assert.Equal(t, 129, l.code(), "stderr:\n%s", &l.err)
+	l.requireClean()
+	assert.True(t, l.report("report.json").Interrupted)
+}
+
 // TestKilled: nothing of a run survives it, and what was judged is kept.
 func TestKilled(t *testing.T) {
 	for _, s := range stages() {
-		for _, sig := range []syscall.Signal{syscall.SIGKILL, syscall.SIGHUP} {
-			t.Run(s.name+" "+sig.String(), func(t *testing.T) {
-				t.Parallel()
-				if signal.Ignored(sig) {
-					t.Skip("under nohup a run survives its terminal, as it should")
-				}
-				l := newLab(t, s.arguments, s.change...)
-				require.NoError(t, os.WriteFile(filepath.Join(l.dir, "report.json"), []byte("of an earlier run"), 0o600))
-				l.start("run", "lab.yaml", "--servers", "standin", "--parallel", "1", "--json", "report.json")
-				s.reach(l)
-				require.NotEmpty(t, l.folders())
-				l.signal(sig)
-				l.code()
-				l.eventually("the guardian cleans up", l.clean)
-				old, err := os.ReadFile(filepath.Join(l.dir, "report.json"))
-				require.NoError(t, err)
-				assert.Equal(t, "of an earlier run", string(old))
-				r := l.report("report.json.part")
-				assert.Len(t, r.Trials, s.kept)
-				for _, trial := range r.Trials {
-					assert.Equal(t, contracts.Pass, trial.Verdict)
-				}
-				code, out := l.judge("report.json.part")
-				assert.Equal(t, 3, code, "what is not there was not shown: %s", out)
-				assert.Contains(t, out, "interrupted")
-			})
-		}
+		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
+			l := newLab(t, s.arguments, s.change...)
+			require.NoError(t, os.WriteFile(filepath.Join(l.dir, "report.json"), []byte("of an earlier run"), 0o600))
+			l.start("run", "lab.yaml", "--servers", "standin", "--parallel", "1", "--json", "report.json")
+			s.reach(l)
+			require.NotEmpty(t, l.folders())
+			l.signal(syscall.SIGKILL)
+			l.code()
+			l.eventually("the guardian cleans up", l.clean)
+			old, err := os.ReadFile(filepath.Join(l.dir, "report.json"))
+			require.NoError(t, err)
+			assert.Equal(t, "of an earlier run", string(old))
+			r := l.report("report.json.part")
+			assert.Len(t, r.Trials, s.kept)
+			for _, trial := range r.Trials {
+				assert.Equal(t, contracts.Pass, trial.Verdict)
+			}
+			code, out := l.judge("report.json.part")
+			assert.Equal(t, 3, code, "what is not there was not shown: %s", out)
+			assert.Contains(t, out, "interrupted")
+		})
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -95,7 +96,7 @@ experiments: [{name: e, inject: [{on: redis, from: start, fault: refuse}], expec
 
 // TestProxyEndsInOrder sends signals while a client waits in a fault.
 func TestProxyEndsInOrder(t *testing.T) {
-	for signal, code := range map[os.Signal]int{os.Interrupt: 130, syscall.SIGTERM: 143} {
+	for sig, code := range endings() {
 		l, api := proxies(t, "", "a=127.0.0.1:9", "--seed", "3", "-v")
 		body := bytes.NewReader([]byte(`{"type":"blackhole","name":"b"}`))
 		client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
@@ -112,7 +113,7 @@ func TestProxyEndsInOrder(t *testing.T) {
 			text, _ := get(t, api+"/metrics")
 			return strings.Contains(text, `chaos_proxy_toxic_connections_total{proxy="a",toxic="b",type="blackhole"} 1`)
 		})
-		l.signal(signal)
+		l.signal(sig)
 		assert.Equal(t, code, l.code(), l.err.String())
 		_, err = c.Read(make([]byte, 1))
 		assert.Error(t, err, "the connection has ended")
@@ -121,6 +122,20 @@ func TestProxyEndsInOrder(t *testing.T) {
 		assert.Regexp(t, `request\s.*"method": "POST", "path": "/proxies/a/toxics", "status": 200`, l.err.String())
 		l.requireClean()
 	}
+}
+
+// TestProxyUnderNohup: who asked for it to survive its terminal is not failed.
+func TestProxyUnderNohup(t *testing.T) {
+	if !signal.Ignored(syscall.SIGHUP) {
+		signal.Ignore(syscall.SIGHUP) // what is started inherits it
+		defer signal.Reset(syscall.SIGHUP)
+	}
+	l, api := proxies(t, "", "a=127.0.0.1:9")
+	l.signal(syscall.SIGHUP)
+	assert.Contains(t, all(t, api), "a")
+	l.signal(syscall.SIGTERM)
+	assert.Equal(t, 143, l.code(), l.err.String())
+	assert.Equal(t, 1, strings.Count(l.err.String(), "interrupted"))
 }
 
 // TestProxyNeedsItsPorts: nothing is left when one of several can't be had.

@@ -4,13 +4,14 @@ import (
 	"context"
 	"errors"
 	"os"
+	"os/signal"
 	"sync"
 	"sync/atomic"
 	"syscall"
 )
 
-// interrupts turns the first SIGINT or SIGTERM into the end of a context, so that everything is healed and reported, and the
-// second into the end of the program: then the guardian cleans up.
+// interrupts turns the first SIGINT, SIGTERM or SIGHUP into the end of a context, so that everything is healed and reported, and the
+// second into the end of the program: then the guardian cleans up. A second SIGHUP does nothing: a terminal that goes sends several.
 type interrupts struct {
 	got  atomic.Int32
 	quit chan struct{}
@@ -22,15 +23,18 @@ func watch(ctx context.Context, d deps, tell func(string)) (context.Context, *in
 	ctx, cancel := context.WithCancelCause(ctx)
 	i := &interrupts{quit: make(chan struct{})}
 	signals := make(chan os.Signal, 2)
-	d.notify(signals, os.Interrupt, syscall.SIGTERM)
+	d.notify(signals, awaited()...)
 	i.work.Go(func() {
 		defer cancel(nil)
 		for {
 			select {
 			case s := <-signals:
 				code := codeOf(s)
-				if i.got.Swap(code) != 0 {
-					d.leave(int(code))
+				if !i.got.CompareAndSwap(0, code) {
+					if s != syscall.SIGHUP {
+						d.leave(int(code))
+					}
+					continue
 				}
 				cancel(errors.New("interrupted"))
 				tell("interrupted: lifting every fault and stopping what was started; once more to leave at once")
@@ -42,9 +46,21 @@ func watch(ctx context.Context, d deps, tell func(string)) (context.Context, *in
 	return ctx, i
 }
 
+// awaited are the signals that end a run. Under nohup SIGHUP is ignored, and stays so.
+func awaited() []os.Signal {
+	all := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) {
+		all = append(all, syscall.SIGHUP)
+	}
+	return all
+}
+
 func codeOf(s os.Signal) int32 {
-	if s == syscall.SIGTERM {
+	switch s {
+	case syscall.SIGTERM:
 		return exitTerminated
+	case syscall.SIGHUP:
+		return exitHungUp
 	}
 	return exitInterrupted
 }
