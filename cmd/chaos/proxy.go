@@ -71,8 +71,9 @@ The API is for this machine alone, and not for browsers. To listen elsewhere it 
 func (f *proxyFlags) options(d deps, args []string) (toxiapi.Options, error) {
 	fromEnv, _ := d.env(tokenEnv)
 	o := toxiapi.Options{Listen: f.listen, Token: cmp.Or(f.token, fromEnv), AllowHosts: f.hosts, Seed: f.seed}
+	logger := newLogger(d.stderr)
+	o.On = func(i toxiapi.Incident) { logIncident(logger, i) }
 	if f.verbose {
-		logger := newLogger(d.stderr)
 		o.Log = func(method, path string, status int) {
 			logger.Info("request", zap.String("method", method), zap.String("path", path), zap.Int("status", status))
 		}
@@ -101,6 +102,21 @@ func (f *proxyFlags) options(d deps, args []string) (toxiapi.Options, error) {
 		o.Proxies = append(o.Proxies, p)
 	}
 	return o, errors.Join(errs...)
+}
+
+// logIncident tells what no answer of the API tells.
+func logIncident(logger *zap.Logger, i toxiapi.Incident) {
+	name := zap.String("proxy", i.Proxy)
+	switch i.Kind {
+	case toxiapi.Unreachable:
+		logger.Warn("the upstream cannot be reached", name, zap.String("upstream", i.Upstream), zap.NamedError("error", i.Err), zap.Int("times", i.Times))
+	case toxiapi.Shortage:
+		logger.Warn("no descriptors for more connections: they wait until others end; raise the limit of open files (ulimit -n)", name, zap.Error(i.Err))
+	case toxiapi.ShortageOver:
+		logger.Info("there are descriptors for connections again", name)
+	default:
+		logger.Error("a connection failed inside chaos and was reset", name, zap.Error(i.Err))
+	}
 }
 
 // checkAPIAddress refuses to let other machines drive the proxies without a token.

@@ -7,12 +7,14 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -136,6 +138,88 @@ func TestProxyUnderNohup(t *testing.T) {
 	l.signal(syscall.SIGTERM)
 	assert.Equal(t, 143, l.code(), l.err.String())
 	assert.Equal(t, 1, strings.Count(l.err.String(), "interrupted"))
+}
+
+// echo is a dependency that answers with what it is told.
+func echo(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				_, _ = io.Copy(c, c)
+				_ = c.Close()
+			}()
+		}
+	}()
+	return l.Addr().String()
+}
+
+// says sends a byte and waits for it.
+func says(c net.Conn) error {
+	if err := c.SetDeadline(time.Now().Add(soon)); err != nil {
+		return err
+	}
+	if _, err := c.Write([]byte("x")); err != nil {
+		return err
+	}
+	_, err := io.ReadFull(c, make([]byte, 1))
+	return err
+}
+
+// TestProxyShortOfDescriptors: the API answers however many connections there are, and both ends of the shortage are told once.
+func TestProxyShortOfDescriptors(t *testing.T) {
+	path, err := exec.LookPath("chaos")
+	require.NoError(t, err)
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "chaos"), []byte("#!/bin/sh\nulimit -n 64\nexec "+path+" \"$@\"\n"), 0o700)) // #nosec G306 -- a program
+	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+	l, api := proxies(t, "", "a="+echo(t))
+	listen := all(t, api)["a"].Listen
+	const short, over = "no descriptors for more connections", "there are descriptors for connections again"
+	var open []net.Conn
+	for range 60 {
+		c, err := net.Dial("tcp", listen)
+		require.NoError(t, err)
+		defer c.Close()
+		open = append(open, c)
+	}
+	require.NoError(t, says(open[0]))
+	l.eventually("it is told", func() bool { return strings.Contains(l.err.String(), short) })
+	for range 20 {
+		text, status := get(t, api+"/version")
+		require.Equal(t, http.StatusOK, status, text)
+	}
+	assert.NotContains(t, l.err.String(), over)
+	for _, c := range open {
+		require.NoError(t, says(c), "whoever waited is served when others are gone")
+		require.NoError(t, c.Close())
+	}
+	l.eventually("it is over", func() bool { return strings.Contains(l.err.String(), over) })
+	assert.Equal(t, 1, strings.Count(l.err.String(), short), l.err.String())
+	assert.Equal(t, 1, strings.Count(l.err.String(), over), l.err.String())
+	assert.Regexp(t, `WARN\s+no descriptors.*\{"proxy": "a", "error": "too many open files"\}`, l.err.String())
+	l.signal(syscall.SIGTERM)
+	assert.Equal(t, 143, l.code())
+}
+
+// TestProxyTellsOfItsUpstream that cannot be reached, also without -v.
+func TestProxyTellsOfItsUpstream(t *testing.T) {
+	l, api := proxies(t, "", "a=127.0.0.1:1")
+	c, err := net.Dial("tcp", all(t, api)["a"].Listen)
+	require.NoError(t, err)
+	assert.Error(t, says(c))
+	assert.NoError(t, c.Close())
+	l.eventually("it is told", func() bool { return strings.Contains(l.err.String(), "cannot be reached") })
+	assert.Regexp(t, `WARN\s+the upstream cannot be reached\s.*"proxy": "a", "upstream": "127.0.0.1:1", "error": "dial tcp 127.0.0.1:1: connect: connection refused", "times": 1`, l.err.String())
+	l.signal(syscall.SIGTERM)
+	assert.Equal(t, 143, l.code())
 }
 
 // TestProxyNeedsItsPorts: nothing is left when one of several can't be had.

@@ -205,7 +205,8 @@ func (c *conn) connect() {
 	server, err := c.dial(ctx, upstream)
 	if err != nil {
 		if c.finish("the dependency could not be reached", false) {
-			c.p.tell(Event{Kind: UpstreamError, Connection: c.number, At: time.Now(), Err: fmt.Errorf("dial %s at %s: %w", c.p.c.Name, upstream, err)})
+			c.p.unreached.Add(1)
+			c.p.tell(Event{Kind: UpstreamError, Connection: c.number, At: time.Now(), Text: upstream, Err: fmt.Errorf("dial %s at %s: %w", c.p.c.Name, upstream, err)})
 			if !c.p.c.Polite {
 				c.client.breakIt()
 			}

@@ -21,7 +21,8 @@ type Config struct {
 	Injections  []Injection
 	Seed        uint64
 	Watches     []Watch
-	Polite      bool // connections to a dependency that can't be reached, and those that Disable or Close end, are closed as in Toxiproxy, not reset
+	Budget      *Budget // of descriptors, shared with other proxies; nil: none
+	Polite      bool    // connections to a dependency that can't be reached, and those that Disable or Close end, are closed as in Toxiproxy, not reset
 
 	// Gate reads all that the service has said up to now and applies its phases; it may call Arm and Lift of any proxy. It is called
 	// without locks before a connection is admitted and before a chunk is passed on, while SetGated(true) is in force. nil: none.
@@ -54,9 +55,10 @@ const (
 	Closed        EventKind = "closed"         // it ended: Text says how, BytesUp, BytesDown
 	Bite          EventKind = "bite"           // Fault met its first connection or bytes since it was armed
 	Denied        EventKind = "denied"         // Fault answered a request by itself: Text; at most one for each connection in DenialGap
-	UpstreamError EventKind = "upstream_error" // the dependency could not be reached: Err
+	UpstreamError EventKind = "upstream_error" // the dependency, which is Text, could not be reached: Err
 	Panic         EventKind = "panic"          // a link failed inside chaos: Err; its connection was reset
 	Shortage      EventKind = "shortage"       // chaos itself has no descriptors for a connection: Err; it waits until there are
+	ShortageOver  EventKind = "shortage_over"  // there are some again, a quarter of Config.Budget; only with one
 )
 
 // DenialGap is within what time several requests that a fault answers on one connection are told of as one: a driver's handshake is several.
@@ -87,6 +89,7 @@ type Stats struct {
 	Attempts, Refused  int
 	Accepted           int
 	Open               int   // accepted, and the service has not closed its side
+	Unreached          int   // accepted, and the dependency could not be reached
 	BytesUp, BytesDown int64 // delivered
 	Moves              int64 // how often a direction of a connection went from the kernel's way into its chain
 	InChain            int   // directions that are in one now

@@ -258,6 +258,13 @@ func (l *listener) isFiller(port int) bool {
 	return l.fillers[port]
 }
 
+// waits notes whether whoever accepts waits for something else than a connection.
+func (l *listener) waits(yes bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.park(yes)
+}
+
 // park notes whether accept waits. Locked.
 func (l *listener) park(waits bool) {
 	l.parked = waits

@@ -25,6 +25,7 @@ type Proxy struct {
 	dialer    net.Dialer
 	listening []*listener // fixed after Start
 	open      atomic.Int64
+	unreached atomic.Int64
 	shortage  bite
 
 	mu       sync.Mutex
@@ -64,6 +65,7 @@ func Start(ctx context.Context, c Config) (*Proxy, error) {
 	if err != nil {
 		return nil, fmt.Errorf("proxy of %s: %w", c.Name, err)
 	}
+	c.Budget.give(-perProxy)
 	p.listening = []*listener{l}
 	if c.Both {
 		six := net.JoinHostPort("::1", strconv.Itoa(int(l.addr.Port())))
@@ -75,6 +77,7 @@ func Start(ctx context.Context, c Config) (*Proxy, error) {
 		for _, l := range p.listening {
 			l.close()
 		}
+		c.Budget.give(perProxy)
 		return nil, fmt.Errorf("proxy of %s: %w", c.Name, err)
 	}
 	for _, l := range p.listening {
@@ -150,18 +153,19 @@ func (p *Proxy) acceptLoop(l *listener) {
 		} else {
 			letIn = p.expected()
 		}
-		s, err := p.takeOver(c, p.done)
-		if err != nil {
+		if !p.afford(l) {
+			_ = c.Close()
 			continue // the proxy was closed meanwhile
 		}
-		p.work.Go(func() { p.serve(s, number, letIn) })
-	}
-}
-
-// short tells once that descriptors are missing: from then on the service may wait for chaos.
-func (p *Proxy) short(err error) {
-	if p.shortage.first() {
-		p.tell(Event{Kind: Shortage, At: time.Now(), Err: err})
+		s, err := p.takeOver(c, p.done)
+		if err != nil {
+			p.repay()
+			continue // as well
+		}
+		p.work.Go(func() {
+			defer p.repay()
+			p.serve(s, number, letIn)
+		})
 	}
 }
 
@@ -187,7 +191,8 @@ func (p *Proxy) Open() int { return int(p.open.Load()) }
 func (p *Proxy) Stats() Stats {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	s := Stats{Attempts: p.attempts, Refused: p.refused, Accepted: p.accepted, Open: p.Open(), BytesUp: p.up, BytesDown: p.down, Moves: p.moves, InChain: p.inChain}
+	s := Stats{Attempts: p.attempts, Refused: p.refused, Accepted: p.accepted, Open: p.Open(), BytesUp: p.up, BytesDown: p.down, Moves: p.moves, InChain: p.inChain,
+		Unreached: int(p.unreached.Load())}
 	for c := range p.conns {
 		s.BytesUp += c.bytes[faults.Upstream].Load()
 		s.BytesDown += c.bytes[faults.Downstream].Load()
@@ -217,6 +222,7 @@ func (p *Proxy) Close(ctx context.Context) error {
 	p.mu.Unlock()
 	if first {
 		close(p.done)
+		p.c.Budget.give(perProxy)
 		for _, l := range p.listening {
 			l.close()
 		}

@@ -16,27 +16,38 @@ const (
 )
 
 // pipe is a pipe of the kernel through which bytes are moved without copying. It is empty whenever nobody holds it.
-type pipe struct{ r, w int }
+type pipe struct {
+	r, w   int
+	budget *Budget // of which it is
+}
 
 var pipes = make(chan *pipe, sparePipes)
 
 // takePipe returns an empty pipe.
-func takePipe() (*pipe, error) {
+func takePipe(b *Budget) (*pipe, error) {
 	select {
 	case p := <-pipes:
 		return p, nil
 	default:
 	}
+	if !b.take(perPipe, b.quarter()) {
+		return nil, unix.EMFILE
+	}
 	var fds [2]int
 	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
+		b.give(perPipe)
 		return nil, os.NewSyscallError("pipe2", err)
 	}
 	_, _ = unix.FcntlInt(uintptr(fds[0]), unix.F_SETPIPE_SZ, pipeSize) // #nosec G115 -- a file descriptor; a smaller one works too
-	return &pipe{fds[0], fds[1]}, nil
+	return &pipe{fds[0], fds[1], b}, nil
 }
 
 // give takes an empty pipe back.
 func (p *pipe) give() {
+	if !p.budget.roomy() {
+		p.close()
+		return
+	}
 	select {
 	case pipes <- p:
 	default:
@@ -47,6 +58,19 @@ func (p *pipe) give() {
 func (p *pipe) close() {
 	_ = unix.Close(p.r)
 	_ = unix.Close(p.w)
+	p.budget.give(perPipe)
+}
+
+// dropPipes closes those that nobody uses.
+func dropPipes() {
+	for {
+		select {
+		case p := <-pipes:
+			p.close()
+		default:
+			return
+		}
+	}
 }
 
 // prepareSplice makes the functions that the runtime calls when a socket is ready.
@@ -57,7 +81,7 @@ func (k *copier) prepareSplice() {
 // spliceIn moves what has come into a pipe, which it only takes when there is something.
 func (k *copier) spliceIn(fd uintptr) bool {
 	if k.pipe == nil {
-		if k.pipe, k.err = takePipe(); k.err != nil {
+		if k.pipe, k.err = takePipe(k.h.c.p.c.Budget); k.err != nil {
 			return true
 		}
 	}

@@ -8,6 +8,8 @@ import (
 	"maps"
 	"slices"
 	"sync"
+
+	"github.com/chaos-startup/chaos/internal/proxy"
 )
 
 // collection is every proxy of an API, by name. It is safe for concurrent use; one request at a time changes it.
@@ -15,6 +17,8 @@ type collection struct {
 	start   starter
 	resolve resolver
 	seed    uint64
+	tell    func(Incident) // nil: nobody
+	budget  *proxy.Budget
 
 	mu      sync.Mutex
 	proxies map[string]*entry
@@ -36,7 +40,7 @@ type want struct {
 }
 
 func newCollection(o Options) *collection {
-	return &collection{start: o.start, resolve: o.resolve, seed: o.Seed, proxies: map[string]*entry{}}
+	return &collection{start: o.start, resolve: o.resolve, seed: o.Seed, tell: o.On, proxies: map[string]*entry{}}
 }
 
 // numbered resolves the listening address. It may ask a name server: nothing must be locked.
@@ -148,7 +152,7 @@ func (c *collection) make(ctx context.Context, w want, toxics []Toxic) (*entry, 
 
 // open lets a proxy serve. A disabled one keeps its port, so that nobody else takes it, but gives it up for another proxy. Locked.
 func (c *collection) open(ctx context.Context, e *entry) error {
-	err := e.open(ctx, c.start, c.seed)
+	err := e.open(ctx, c)
 	if err == nil || !inUse(err) {
 		return err
 	}
@@ -157,7 +161,7 @@ func (c *collection) open(ctx context.Context, e *entry) error {
 			if shut := other.shut(ctx); shut != nil {
 				return errors.Join(err, shut)
 			}
-			return e.open(ctx, c.start, c.seed)
+			return e.open(ctx, c)
 		}
 	}
 	return err

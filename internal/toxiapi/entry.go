@@ -44,6 +44,8 @@ type entry struct {
 	front front  // nil before it was enabled for the first time, and after it gave up its port
 	base  counts // what front had counted when its labels were last changed
 	past  counts // what fronts before it counted under the same labels
+
+	reporter *reporter // of front
 }
 
 // counts are the byte counters of a proxy.
@@ -79,7 +81,7 @@ func (e *entry) show() Proxy {
 }
 
 // open lets the proxy serve.
-func (e *entry) open(ctx context.Context, start starter, seed uint64) error {
+func (e *entry) open(ctx context.Context, c *collection) error {
 	if e.Enabled {
 		return nil
 	}
@@ -88,7 +90,7 @@ func (e *entry) open(ctx context.Context, start starter, seed uint64) error {
 		e.Enabled = true
 		return nil
 	}
-	f, err := e.start(ctx, start, seed, e.Listen)
+	f, err := e.start(ctx, c)
 	if err != nil {
 		return err
 	}
@@ -97,15 +99,19 @@ func (e *entry) open(ctx context.Context, start starter, seed uint64) error {
 	return nil
 }
 
-// start makes a front for the entry at an address, with its toxics on.
-func (e *entry) start(ctx context.Context, start starter, seed uint64, listen string) (front, error) {
-	c := proxy.Config{Name: e.Name, Listen: listen, Upstream: e.Upstream, Seed: seed, Polite: true}
+// start makes a front for the entry, with its toxics on.
+func (e *entry) start(ctx context.Context, all *collection) (front, error) {
+	c := proxy.Config{Name: e.Name, Listen: e.Listen, Upstream: e.Upstream, Seed: all.seed, Polite: true, Budget: all.budget}
+	e.reporter = &reporter{tell: all.tell, name: e.Name}
+	if all.tell != nil {
+		c.On = e.reporter.on
+	}
 	for _, t := range e.Toxics {
 		if t.plays() {
 			c.Injections = append(c.Injections, t.injection())
 		}
 	}
-	f, err := start(context.WithoutCancel(ctx), c)
+	f, err := all.start(context.WithoutCancel(ctx), c)
 	if err != nil {
 		return nil, err
 	}
@@ -134,6 +140,7 @@ func (e *entry) shut(ctx context.Context) error {
 	e.front, e.base = nil, counts{}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closing)
 	defer cancel()
+	defer e.reporter.finish()
 	return f.Close(ctx)
 }
 

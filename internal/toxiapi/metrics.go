@@ -27,6 +27,7 @@ type gauge struct {
 	all                        *collection
 	received, sent             *prometheus.Desc
 	accepted, open, connection *prometheus.Desc
+	unreached                  *prometheus.Desc
 }
 
 func newGauge(all *collection) *gauge {
@@ -36,7 +37,9 @@ func newGauge(all *collection) *gauge {
 		received: prometheus.NewDesc("toxiproxy_proxy_received_bytes_total", "Bytes that came in, by the direction in which they go.", labels, nil),
 		sent:     prometheus.NewDesc("toxiproxy_proxy_sent_bytes_total", "Bytes that were passed on, by the direction in which they go.", labels, nil),
 		accepted: prometheus.NewDesc("chaos_proxy_connections_total", "Connections that were accepted.", []string{"proxy"}, nil),
-		open:     prometheus.NewDesc("chaos_proxy_connections_open", "Connections that are open.", []string{"proxy"}, nil),
+		unreached: prometheus.NewDesc("chaos_proxy_upstream_errors_total", "Connections that ended because the upstream could not be reached.",
+			[]string{"proxy"}, nil),
+		open: prometheus.NewDesc("chaos_proxy_connections_open", "Connections that are open.", []string{"proxy"}, nil),
 		connection: prometheus.NewDesc("chaos_proxy_toxic_connections_total", "Connections that met the toxic.",
 			[]string{"proxy", "toxic", "type"}, nil),
 	}
@@ -44,7 +47,7 @@ func newGauge(all *collection) *gauge {
 
 // Describe implements prometheus.Collector.
 func (g *gauge) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{g.received, g.sent, g.accepted, g.open, g.connection} {
+	for _, d := range []*prometheus.Desc{g.received, g.sent, g.accepted, g.open, g.connection, g.unreached} {
 		out <- d
 	}
 }
@@ -67,6 +70,7 @@ func (g *gauge) Collect(out chan<- prometheus.Metric) {
 		}
 		s := e.front.Stats()
 		counter(g.accepted, int64(s.Accepted), e.Name)
+		counter(g.unreached, int64(s.Unreached), e.Name)
 		out <- prometheus.MustNewConstMetric(g.open, prometheus.GaugeValue, float64(s.Open), e.Name)
 		for _, t := range e.Toxics {
 			counter(g.connection, int64(s.Fault(t.Name).ConnectionsHit), e.Name, t.Name, t.Type)

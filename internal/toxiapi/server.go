@@ -28,6 +28,7 @@ type Options struct {
 	Version    string   // that clients are told; "" is Version
 	Proxies    []Config
 	Log        func(method, path string, status int) // is told of every request; nil: nobody
+	On         func(Incident)                        // is told what happened besides, from many goroutines; it must be quick; nil: nobody
 
 	start   starter  // nil: real ones
 	resolve resolver // nil: the system's
@@ -58,7 +59,7 @@ func Listen(ctx context.Context, o Options) (*Server, error) {
 		}
 		return nil, fmt.Errorf("the API: %w", err)
 	}
-	s.listener = l
+	s.listener, s.all.budget = l, budget()
 	if err := s.all.load(ctx, o.Proxies); err != nil {
 		return nil, errors.Join(err, s.all.close(ctx), l.Close())
 	}
