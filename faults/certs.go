@@ -19,6 +19,9 @@ import (
 // is of no use to anybody.
 var theAuthority = sync.OnceValues(newAuthority)
 
+// AuthorityName is the common name of the test authority's certificate.
+const AuthorityName = "chaos test CA"
+
 // CertificateAuthority returns the certificate of the test authority as PEM. A service that trusts it finds exactly one thing wrong with what tls
 // presents to it.
 func CertificateAuthority() ([]byte, error) {
@@ -98,7 +101,7 @@ func newAuthority() (*authority, error) {
 		by     *signer
 		name   string
 		levels int
-	}{{&a.root, &a.root, "chaos test CA", 1}, {&a.intermediate, &a.root, "chaos test intermediate CA", 0}, {&a.stranger, &a.stranger, "chaos unknown CA", 1}} {
+	}{{&a.root, &a.root, AuthorityName, 1}, {&a.intermediate, &a.root, "chaos test intermediate CA", 0}, {&a.stranger, &a.stranger, "chaos unknown CA", 1}} {
 		if *s.to, err = newSigner(s.name, s.levels, s.by); err != nil {
 			return nil, fmt.Errorf("make %s: %w", s.name, err)
 		}

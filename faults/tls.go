@@ -53,7 +53,7 @@ func tlsFailure() Kind {
 			"`client_certificate` (it wants one that the service does not have), `old_version` (TLS 1.1 and older), `plaintext` (nothing there speaks TLS: HTTP's 400, or N to " +
 			"PostgreSQL's SSLRequest), `alert` (handshake_failure), `handshake_cut` (FIN instead of an answer), `handshake_reset` (RST), `handshake_hang` (no answer). " +
 			"Certificates are signed by a test authority that is made anew for each run; a service that trusts it (`SSL_CERT_FILE: ${ca.file}`, " +
-			"`NODE_EXTRA_CA_CERTS`, `sslrootcert`) meets exactly that one defect, one that does not may report the unknown authority instead (Go looks at dates and names first, OpenSSL " +
+			"`NODE_EXTRA_CA_CERTS`, `sslrootcert`; chaos proxy hands it out with `--ca-file` and at /ca.pem) meets exactly that one defect, one that does not may report the unknown authority instead (Go looks at dates and names first, OpenSSL " +
 			"at the chain). The names and the ALPN of the real server's certificate are kept, and a service that does not check goes on to the real dependency, whose own certificate is " +
 			"not checked: it must not ask for one of the client's. TLS begins at once, or behind what PostgreSQL, MySQL or NATS say before it; connections without TLS, and those that " +
 			"were open before, pass untouched and are no bite. At the lift a connection that went on is closed in order (close_notify, FIN): its keys are the proxy's, so it cannot go on " +

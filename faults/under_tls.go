@@ -19,7 +19,7 @@ func orUnderTLS(s Spec, whole bool, protocol string, in func(whole bool) Convers
 
 // tlsParam is the parameter that underTLS is asked for with.
 func tlsParam() Param {
-	return Param{Name: "tls", Type: TypeBool, Default: false, Doc: "Speak inside TLS, with a certificate of the test authority (`${ca.file}`), which the service must trust. It is for " +
+	return Param{Name: "tls", Type: TypeBool, Default: false, Doc: "Speak inside TLS, with a certificate of the test authority (`${ca.file}`; of chaos proxy: --ca-file), which the service must trust. It is for " +
 		"new connections, and the lift closes those; what was open before and what has no TLS passes untouched."}
 }
 

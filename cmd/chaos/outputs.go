@@ -28,14 +28,15 @@ func (o *outputs) addFlags(cmd *cobra.Command) {
 
 // check finds an output that can't be written before anything is started.
 func (o *outputs) check() error {
-	errs := []error{writable("--json", o.json), writable("--junit", o.junit)}
+	errs := []error{writable("--json", o.json, "report.json"), writable("--junit", o.junit, "report.junit")}
 	if o.json != "" && filepath.Clean(o.json) == filepath.Clean(o.junit) {
 		errs = append(errs, fmt.Errorf("--json and --junit both name %s: give each a file of its own", o.json))
 	}
 	return errors.Join(errs...)
 }
 
-func writable(flag, path string) error {
+// writable says why a file can't be written. example is a name for one.
+func writable(flag, path, example string) error {
 	if path == "" {
 		return nil
 	}
@@ -52,7 +53,7 @@ func writable(flag, path string) error {
 	info, err = os.Stat(path)
 	switch {
 	case err == nil && info.IsDir():
-		return fmt.Errorf("%s %s: it is a folder: name a file in it, such as %s", flag, path, filepath.Join(path, "report."+flag[len("--"):]))
+		return fmt.Errorf("%s %s: it is a folder: name a file in it, such as %s", flag, path, filepath.Join(path, example))
 	case err == nil && !info.Mode().IsRegular():
 		return nil // a pipe or a device is written to as it is
 	}

@@ -25,6 +25,7 @@ const (
 // proxyFlags are the flags of proxy.
 type proxyFlags struct {
 	config, listen, token string
+	authority             string
 	hosts                 []string
 	seed                  uint64
 	verbose               bool
@@ -41,19 +42,23 @@ Besides Toxiproxy's toxics every fault of chaos is a toxic of its own name. docs
 Proxies come from the arguments, from the file of --config (Toxiproxy's JSON, the same as YAML, or an experiments.yaml whose
 dependencies have an upstream) and from the API. When all of them listen their addresses are written to standard output.
 
+The faults tls, http_error and grpc_error show certificates of a test authority that is made at the start. Its own is at
+GET /ca.pem of the API, and in the file of --ca-file until the end.
+
 The API is for this machine alone, and not for browsers. To listen elsewhere it needs a token: clients send it as
 "Authorization: Bearer TOKEN", or have it in their URL as http://:TOKEN@host:8474.`,
 		Example: `  chaos proxy redis=127.0.0.1:26379,127.0.0.1:6379   # clients of redis connect to port 26379
   chaos proxy db=db.example:5432                      # a free port, which is told
   chaos proxy --config toxiproxy.json --seed 7        # the same random choices each time
   chaos proxy --listen 0.0.0.0:8474 --token "$SECRET" # or the token in CHAOS_PROXY_TOKEN, where ps does not show it
+  chaos proxy api=api.example:443 --ca-file ca.pem    # clients that trust it can meet tls and http_error inside TLS
   chaos proxy --allow-host toxiproxy -v               # for clients that call this machine so; say what is asked`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o, err := f.options(d, args)
 			if err != nil {
 				return usageError{err}
 			}
-			return serveProxies(cmd.Context(), d, o)
+			return serveProxies(cmd.Context(), d, o, f.authority)
 		},
 	}
 	flags := cmd.Flags()
@@ -61,9 +66,11 @@ The API is for this machine alone, and not for browsers. To listen elsewhere it 
 	flags.StringVarP(&f.listen, "listen", "l", proxyAddress, "`address` of the API; port 0 takes a free one")
 	flags.StringVar(&f.token, "token", "", "a `secret` that every request to the API must have (default: "+tokenEnv+")")
 	flags.StringArrayVar(&f.hosts, "allow-host", nil, "`name` of this machine, besides localhost, by which requests may call it; may be repeated")
+	flags.StringVar(&f.authority, "ca-file", "", "write the test authority's certificate to this `file` while it runs: for tls faults")
 	flags.Uint64Var(&f.seed, "seed", 1, "make every random choice from seed `n`")
 	flags.BoolVarP(&f.verbose, "verbose", "v", false, "log every request to the API")
 	must(cmd.RegisterFlagCompletionFunc("config", files("json", "yaml", "yml")))
+	must(cmd.RegisterFlagCompletionFunc("ca-file", files("pem", "crt")))
 	return cmd
 }
 
@@ -78,7 +85,7 @@ func (f *proxyFlags) options(d deps, args []string) (toxiapi.Options, error) {
 			logger.Info("request", zap.String("method", method), zap.String("path", path), zap.Int("status", status))
 		}
 	}
-	errs := []error{checkAPIAddress(f.listen, o.Token)}
+	errs := []error{checkAPIAddress(f.listen, o.Token), checkAuthorityFile(f.authority)}
 	var named []toxiapi.Config
 	for _, arg := range args {
 		p, err := proxyArg(arg)
@@ -175,21 +182,24 @@ func (f *proxyFlags) load(d deps) ([]toxiapi.Config, error) {
 	return out, err
 }
 
-// serveProxies runs until a signal.
-func serveProxies(ctx context.Context, d deps, o toxiapi.Options) error {
+// serveProxies runs until a signal. The file authority has the test authority's certificate until then; "": none.
+func serveProxies(ctx context.Context, d deps, o toxiapi.Options, authority string) error {
 	ctx, signals := watch(ctx, d, func(line string) { fmt.Fprintln(d.stderr, line) })
 	defer signals.stop()
 	s, err := toxiapi.Listen(ctx, o)
 	if err != nil {
 		return harnessError{err}
 	}
-	written := failed(tellProxies(d, s))
+	remove, written := writeAuthority(authority)
+	if written == nil {
+		written = failed(tellProxies(d, s))
+	}
 	if written != nil {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithCancel(ctx)
 		cancel()
 	}
-	if err := errors.Join(written, s.Serve(ctx)); err != nil {
+	if err := errors.Join(written, s.Serve(ctx), remove()); err != nil {
 		return harnessError{err}
 	}
 	return exitError{signals.code()}

@@ -140,6 +140,29 @@ func TestProxyUnderNohup(t *testing.T) {
 	assert.Equal(t, 1, strings.Count(l.err.String(), "interrupted"))
 }
 
+// TestProxyHandsOutItsAuthority: the file is there before the API is told of, holds what the API hands out, and goes at the end.
+func TestProxyHandsOutItsAuthority(t *testing.T) {
+	l, api := proxies(t, "", "a=127.0.0.1:9", "--ca-file", "ca.pem")
+	path := filepath.Join(l.dir, "ca.pem")
+	file, err := os.ReadFile(path)
+	require.NoError(t, err)
+	assert.True(t, isAuthority(file))
+	text, status := get(t, api+"/ca.pem")
+	assert.Equal(t, http.StatusOK, status)
+	assert.Equal(t, string(file), text)
+	l.signal(syscall.SIGKILL)
+	l.code()
+	dir := l.dir
+	require.NoError(t, checkAuthorityFile(path), "what a killed run left is replaced")
+	l, _ = proxies(t, "", "--ca-file", path)
+	now, err := os.ReadFile(path)
+	require.NoError(t, err)
+	assert.NotEqual(t, string(file), string(now))
+	l.signal(syscall.SIGTERM)
+	assert.Equal(t, 143, l.code(), l.err.String())
+	assert.NoFileExists(t, filepath.Join(dir, "ca.pem"))
+}
+
 // echo is a dependency that answers with what it is told.
 func echo(t *testing.T) string {
 	t.Helper()

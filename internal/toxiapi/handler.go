@@ -4,6 +4,8 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"net/http"
+
+	"github.com/chaos-startup/chaos/faults"
 )
 
 // maxBody bounds the body of a request: a thousand proxies fit.
@@ -41,6 +43,7 @@ func (s *Server) routes() http.Handler {
 		mux.HandleFunc(pattern, answering(do))
 	}
 	mux.HandleFunc("GET /version", s.showVersion)
+	mux.HandleFunc("GET /ca.pem", showAuthority)
 	mux.Handle("GET /metrics", s.metrics())
 	return identified(s.o.guarded(mux))
 }
@@ -187,4 +190,15 @@ func (s *Server) deleteToxic(r *http.Request) (reply, error) {
 func (s *Server) showVersion(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "application/json;charset=utf-8")
 	_, _ = w.Write([]byte(`{"version": "` + s.o.Version + `"}` + "\n"))
+}
+
+// showAuthority hands out the certificate that a client of the faults inside TLS must trust.
+func showAuthority(w http.ResponseWriter, _ *http.Request) {
+	text, err := faults.CertificateAuthority()
+	if err != nil {
+		writeError(w, err)
+		return
+	}
+	w.Header().Set("Content-Type", "application/x-pem-file")
+	_, _ = w.Write(text)
 }
