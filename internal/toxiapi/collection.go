@@ -3,6 +3,7 @@ package toxiapi
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -30,6 +31,8 @@ type proxyInput struct {
 	Listen   *string `json:"listen"`
 	Upstream *string `json:"upstream"`
 	Enabled  *bool   `json:"enabled"`
+
+	Toxics json.RawMessage `json:"toxics"` // for a proxy that is made; Toxiproxy's clients send back what they were told with an update
 }
 
 // want is a checked description.
@@ -37,6 +40,7 @@ type want struct {
 	name, listen, upstream string
 	numbered               string // listen, resolved
 	enabled                bool
+	toxics                 []Toxic // that it is made with; nil: none are asked for
 }
 
 func newCollection(o Options) *collection {
@@ -117,21 +121,24 @@ func (c *collection) get(name string) (Proxy, error) {
 	return c.with(name, func(*entry) error { return nil })
 }
 
-// create makes a proxy.
+// create makes a proxy, with these toxics if its description has none.
 func (c *collection) create(ctx context.Context, in proxyInput, toxics []Toxic) (Proxy, error) {
 	if err := in.missingFields(""); err != nil {
 		return Proxy{}, err
 	}
-	w, err := in.check(want{name: in.Name, enabled: true})
+	w, err := in.checkNew(want{name: in.Name, enabled: true})
 	if err != nil {
 		return Proxy{}, err
+	}
+	if w.toxics == nil {
+		w.toxics = toxics
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if _, ok := c.proxies[w.name]; ok {
 		return Proxy{}, conflict(proxyExists)
 	}
-	e, err := c.make(ctx, w, toxics)
+	e, err := c.make(ctx, w)
 	if err != nil {
 		return Proxy{}, err
 	}
@@ -139,8 +146,8 @@ func (c *collection) create(ctx context.Context, in proxyInput, toxics []Toxic) 
 }
 
 // make adds a proxy that is not there. Locked.
-func (c *collection) make(ctx context.Context, w want, toxics []Toxic) (*entry, error) {
-	e := &entry{asked: w.listen, Proxy: Proxy{Name: w.name, Listen: w.listen, Upstream: w.upstream, Toxics: toxics}}
+func (c *collection) make(ctx context.Context, w want) (*entry, error) {
+	e := &entry{asked: w.listen, Proxy: Proxy{Name: w.name, Listen: w.listen, Upstream: w.upstream, Toxics: w.toxics}}
 	if w.enabled {
 		if err := c.open(ctx, e); err != nil {
 			return nil, err
@@ -168,16 +175,22 @@ func (c *collection) open(ctx context.Context, e *entry) error {
 }
 
 // populate makes or replaces proxies, up to the first that fails; those it has dealt with are returned with the error. A proxy that is there
-// with the same addresses (port 0 again is the same) stays as it is, with its toxics; one that differs is replaced and has none.
+// with the same addresses (port 0 again is the same) stays as it is, with its toxics; one that differs is replaced. Toxics of a description are
+// those that the proxy has then.
 func (c *collection) populate(ctx context.Context, list []proxyInput) ([]Proxy, error) {
 	for i, in := range list {
 		if err := in.missingFields(fmt.Sprintf(" at proxy %d", i+1)); err != nil {
 			return nil, err
 		}
 	}
+	for _, in := range list {
+		if _, err := in.equipment(); err != nil {
+			return nil, err
+		}
+	}
 	var done []Proxy
 	for _, in := range list {
-		w, err := in.check(want{name: in.Name, numbered: c.numbered(ctx, in), enabled: true})
+		w, err := in.checkNew(want{name: in.Name, numbered: c.numbered(ctx, in), enabled: true})
 		if err != nil {
 			return done, err
 		}
@@ -195,16 +208,17 @@ func (c *collection) put(ctx context.Context, w want) (Proxy, error) {
 	defer c.mu.Unlock()
 	e, ok := c.proxies[w.name]
 	if ok && (!e.moves(w) || w.listen == e.asked) && e.Upstream == w.upstream {
-		return e.show(), nil
+		err := e.equip(w.toxics)
+		return e.show(), err
 	}
 	if !ok {
-		e, err := c.make(ctx, w, nil)
+		e, err := c.make(ctx, w)
 		if err != nil {
 			return Proxy{}, err
 		}
 		return e.show(), nil
 	}
-	if err := c.change(ctx, e, w, nil); err != nil {
+	if err := c.change(ctx, e, w, w.toxics); err != nil {
 		return Proxy{}, err
 	}
 	return e.show(), nil
@@ -220,7 +234,7 @@ func (c *collection) update(ctx context.Context, name string, in proxyInput) (Pr
 		if in.Upstream != nil && *in.Upstream == "" {
 			return wrong(missingField + ": upstream")
 		}
-		w, err := in.check(want{name, e.Listen, e.Upstream, numbered, e.Enabled})
+		w, err := in.check(want{name: name, listen: e.Listen, upstream: e.Upstream, numbered: numbered, enabled: e.Enabled})
 		if err != nil {
 			return err
 		}
@@ -239,6 +253,8 @@ func (c *collection) change(ctx context.Context, e *entry, w want, toxics []Toxi
 	}
 	if len(toxics) == 0 {
 		e.dropAll()
+	} else if err := e.equip(toxics); err != nil {
+		return err
 	}
 	if !w.enabled {
 		e.pause()

@@ -29,6 +29,7 @@ func FuzzAPI(f *testing.F) {
 	}
 	f.Add(a + `PATCH /proxies/a {"listen":"0.0.0.0:0","upstream":"x:y","enabled":null}` + "\n" + `POST /populate [null,{"name":"\ud800","upstream":"[::1]:http"}]`)
 	f.Add(a + `POST /proxies/a/toxics {"type":"slicer","attributes":{"average_size":9223372036854775808,"size_variation":-1e999}}`)
+	f.Add(`POST /populate [{"name":"a","upstream":"x:1","toxics":[{"type":"latency"}]}]` + "\n" + `POST /populate [{"name":"a","upstream":"x:2","toxics":[{"type":"noop"}]}]`)
 	f.Fuzz(func(t *testing.T, text string) {
 		var fronts engines
 		s := newServer(Options{start: fronts.start, resolve: func(_ context.Context, listen string) string { return listen }})

@@ -3,6 +3,7 @@ package toxiapi
 import (
 	"crypto/rand"
 	"encoding/json"
+	"io"
 	"net/http"
 
 	"github.com/chaos-startup/chaos/faults"
@@ -83,14 +84,21 @@ func identified(next http.Handler) http.Handler {
 // body decodes the body of a request.
 func body(r *http.Request, into any) error {
 	dec := json.NewDecoder(r.Body)
-	if _, strict := into.(*toxicInput); strict {
-		dec.DisallowUnknownFields() // a misspelt toxicity would change what the fault does
-		dec.UseNumber()
+	if _, is := into.(*toxicInput); is {
+		dec = strict(r.Body)
 	}
 	if err := decodeBody(dec, into); err != nil {
 		return err
 	}
 	return nil
+}
+
+// strict reads toxics: a misspelt toxicity would change what the fault does.
+func strict(r io.Reader) *json.Decoder {
+	dec := json.NewDecoder(r)
+	dec.DisallowUnknownFields()
+	dec.UseNumber()
+	return dec
 }
 
 func (s *Server) listProxies(*http.Request) (reply, error) { return ok(s.all.list()), nil }

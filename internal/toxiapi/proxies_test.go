@@ -133,6 +133,52 @@ func TestPopulateAgainKeepsAFreePort(t *testing.T) {
 	assert.Equal(t, first.body, ask(t, "POST", url+"/populate", body).body)
 }
 
+// TestToxicsOfADescription: a proxy is made with those that stand in it; they are checked before anything is done.
+func TestToxicsOfADescription(t *testing.T) {
+	s, url := serve(t, Options{})
+	up := echo(t)
+	body := func(name, upstream, toxics string) string {
+		return fmt.Sprintf(`{"name":%q,"listen":"127.0.0.1:0","upstream":%q,"toxics":%s}`, name, upstream, toxics)
+	}
+	const limit, late = `{"type":"limit_data","attributes":{"bytes":0}}`, `{"type":"latency","stream":"upstream","attributes":{"latency":1}}`
+	for toxics, says := range map[string]string{
+		`7`: "toxics of a: bad request body", `[{"type":"latncy"}]`: "toxics of a: invalid toxic type", `[{"type":"latency","toxicty":1}]`: `unknown field \"toxicty\"`,
+		`[{"type":"latency","attributes":{"latency":-1}}]`: "latency.latency must be at least 0",
+	} {
+		assert.Contains(t, ask(t, "POST", url+"/proxies", body("a", up, toxics)).body, says)
+		assert.Contains(t, ask(t, "POST", url+"/populate", "["+body("b", up, "[]")+","+body("a", up, toxics)+"]").body, says)
+	}
+	assert.Equal(t, 409, ask(t, "POST", url+"/proxies", body("a", up, "["+limit+","+limit+"]")).status)
+	assert.Empty(t, s.Proxies())
+
+	p := told(t, ask(t, "POST", url+"/proxies", body("a", up, "["+late+","+limit+"]")))
+	require.Len(t, p.Toxics, 2)
+	p = s.Proxies()["a"]
+	_, err := dial(t, p.Listen).says("hello")
+	assert.Error(t, err, "they are on from the first connection")
+	populate := func(upstream, toxics string) Proxy {
+		t.Helper()
+		a := ask(t, "POST", url+"/populate", "["+body("a", upstream, toxics)+"]")
+		require.Equal(t, 201, a.status, a.body)
+		return s.Proxies()["a"]
+	}
+	for _, none := range []string{"null", "[]"} {
+		assert.Equal(t, p, populate(up, none), "it stays as it is")
+	}
+	text, err := json.Marshal(p.Toxics)
+	require.NoError(t, err)
+	assert.Equal(t, p.Toxics[0].Attributes, populate(up, string(text)).Toxics[0].Attributes, "a client may send back what it was told")
+	require.Len(t, populate(up, "["+late+"]").Toxics, 1)
+	_, err = dial(t, p.Listen).says("hello")
+	assert.NoError(t, err)
+	p = populate(echo(t), "["+limit+"]")
+	require.Len(t, p.Toxics, 1, "replaced")
+	_, err = dial(t, p.Listen).says("hello")
+	assert.Error(t, err)
+	assert.Empty(t, populate(up, "null").Toxics, "replaced, and none are asked for")
+	told(t, ask(t, "PATCH", url+"/proxies/a", `{"toxics":7}`)) // Toxiproxy's clients send what they were told: it changes nothing
+}
+
 func TestMetrics(t *testing.T) {
 	_, url := serve(t, Options{})
 	up := echo(t)

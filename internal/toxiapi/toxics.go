@@ -1,8 +1,12 @@
 package toxiapi
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
+	"reflect"
+	"slices"
 )
 
 // toxics returns the toxics of a proxy.
@@ -62,6 +66,65 @@ func (c *collection) removeToxic(proxy, name string) error {
 		e.drop(at)
 		return nil
 	})
+}
+
+// checkNew is check for a proxy that is to have what is described, toxics too.
+func (in proxyInput) checkNew(have want) (w want, err error) {
+	if w, err = in.check(have); err == nil {
+		w.toxics, err = in.equipment()
+	}
+	return w, err
+}
+
+// equipment returns the toxics of a description, nil if it has none.
+func (in proxyInput) equipment() ([]Toxic, error) {
+	var list []json.RawMessage
+	if len(in.Toxics) == 0 {
+		return nil, nil
+	}
+	if err := decodeBody(json.NewDecoder(bytes.NewReader(in.Toxics)), &list); err != nil {
+		return nil, in.ofToxics(err)
+	}
+	var out []Toxic
+	for _, raw := range list {
+		var one toxicInput
+		err := decodeBody(strict(bytes.NewReader(raw)), &one)
+		if err != nil {
+			return nil, in.ofToxics(err)
+		}
+		t, err := one.create()
+		if err == nil && slices.ContainsFunc(out, func(other Toxic) bool { return other.Name == t.Name }) {
+			err = conflict(toxicExists + ": " + t.Name)
+		}
+		if err != nil {
+			return nil, in.ofToxics(err)
+		}
+		out = append(out, t)
+	}
+	return out, nil
+}
+
+// ofToxics says whose toxics an error is about.
+func (in proxyInput) ofToxics(err error) error {
+	e := toAPI(err)
+	return &apiError{fmt.Sprintf("toxics of %s: %s", in.Name, e.Message), e.Status}
+}
+
+// equip makes these the toxics of a proxy, unless it has them already or none are asked for.
+func (e *entry) equip(toxics []Toxic) error {
+	same := func(a, b Toxic) bool {
+		return a.Name == b.Name && a.Stream == b.Stream && a.Type == b.Type && a.Toxicity == b.Toxicity && reflect.DeepEqual(a.spec, b.spec)
+	}
+	if len(toxics) == 0 || slices.EqualFunc(e.show().Toxics, (&entry{Proxy: Proxy{Toxics: toxics}}).show().Toxics, same) {
+		return nil
+	}
+	e.dropAll()
+	for _, t := range toxics {
+		if err := e.add(t); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // load makes the proxies of a configuration, all or none.
