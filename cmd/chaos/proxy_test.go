@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -253,7 +255,13 @@ func TestProxyNeedsItsPorts(t *testing.T) {
 	l := &lab{t: t, dir: t.TempDir(), tmp: t.TempDir(), listen: "127.0.0.1:0", exited: make(chan struct{})}
 	l.start("proxy", "--listen", taken.Addr().String(), "a=127.0.0.1:9")
 	assert.Equal(t, exitHarness, l.code())
-	assert.Regexp(t, `^chaos: the API: listen tcp .*: bind: address already in use: another chaos proxy or Toxiproxy listens there: end it, or choose another address with --listen\n$`, l.err.String())
+	who := "another program"
+	if runtime.GOOS == "linux" {
+		name, err := os.ReadFile("/proc/self/comm")
+		require.NoError(t, err)
+		who = fmt.Sprintf("%s (process %d)", strings.TrimSpace(string(name)), os.Getpid())
+	}
+	assert.Regexp(t, `^chaos: the API: listen tcp .*: bind: address already in use: `+regexp.QuoteMeta(who)+` listens there: end it, or choose another address with --listen\n$`, l.err.String())
 	l = &lab{t: t, dir: t.TempDir(), tmp: t.TempDir(), listen: "127.0.0.1:0", exited: make(chan struct{})}
 	l.start("proxy", "--listen", "127.0.0.1:0", "a=127.0.0.1:9", "b="+taken.Addr().String()+",127.0.0.1:9")
 	assert.Equal(t, exitHarness, l.code())

@@ -55,7 +55,7 @@ func Listen(ctx context.Context, o Options) (*Server, error) {
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.o.Listen)
 	if err != nil {
 		if inUse(err) {
-			err = fmt.Errorf("%w: another chaos proxy or Toxiproxy listens there: end it, or choose another address with --listen", err)
+			err = fmt.Errorf("%w: %s listens there: end it, or choose another address with --listen", err, holder(s.o.Listen))
 		}
 		return nil, fmt.Errorf("the API: %w", err)
 	}
