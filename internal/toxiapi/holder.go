@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // holder names who listens on the port of address, as far as /proc tells: programs of other users hide it.
@@ -28,10 +29,18 @@ func holder(address string) string {
 		}
 		process := filepath.Dir(filepath.Dir(link))
 		if name, err := os.ReadFile(filepath.Join(process, "comm")); err == nil { // #nosec G304 -- /proc
-			return fmt.Sprintf("%s (process %s)", strings.TrimSpace(string(name)), filepath.Base(process))
+			return fmt.Sprintf("%s (process %s)", strings.Map(printable, string(name)), filepath.Base(process))
 		}
 	}
 	return unknown
+}
+
+// printable drops what would steer a terminal: programs choose their names.
+func printable(r rune) rune {
+	if !unicode.IsPrint(r) {
+		return -1
+	}
+	return r
 }
 
 // listeners returns the sockets that listen on a port, as their links in /proc/PID/fd say it.
