@@ -257,9 +257,9 @@ func TestProxyNeedsItsPorts(t *testing.T) {
 	assert.Equal(t, exitHarness, l.code())
 	who := "another program"
 	if runtime.GOOS == "linux" {
-		name, err := os.ReadFile("/proc/self/comm")
+		name, err := os.Executable()
 		require.NoError(t, err)
-		who = fmt.Sprintf("%s (process %d)", strings.TrimSpace(string(name)), os.Getpid())
+		who = fmt.Sprintf("process %d (%s)", os.Getpid(), filepath.Base(name))
 	}
 	assert.Regexp(t, `^chaos: the API: listen tcp .*: bind: address already in use: `+regexp.QuoteMeta(who)+` listens there: end it, or choose another address with --listen\n$`, l.err.String())
 	l = &lab{t: t, dir: t.TempDir(), tmp: t.TempDir(), listen: "127.0.0.1:0", exited: make(chan struct{})}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // HolderOf finds in /proc who has a TCP port of this machine that keeps others from listening on address; false where /proc does not tell:
@@ -57,8 +58,16 @@ func listening(table string, address netip.AddrPort, inodes map[uint64]bool) {
 // program is the file name of a process's program.
 func program(pid int) string {
 	if path, err := os.Readlink("/proc/" + strconv.Itoa(pid) + "/exe"); err == nil {
-		return filepath.Base(strings.TrimSuffix(path, " (deleted)"))
+		return strings.Map(printable, filepath.Base(strings.TrimSuffix(path, " (deleted)")))
 	}
 	name, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/comm") // #nosec G304 -- /proc
-	return strings.TrimSpace(string(name))
+	return strings.Map(printable, string(name))
+}
+
+// printable drops what would steer a terminal: programs choose their names.
+func printable(r rune) rune {
+	if !unicode.IsPrint(r) {
+		return -1
+	}
+	return r
 }
