@@ -94,6 +94,13 @@ func TestRetryManners(t *testing.T) {
 	runCases(t, []judgeCase{{"it came back", gone, tl(head, retryRefusals(100, 200), lifted[:4], recovered, lifted[4:]), Inconclusive, "retry", "whether its pauses grow can't be told"}})
 }
 
+// retrying is a service that postgres refuses and that dies of it, whose retries are judged.
+func retrying(r Retry) Spec {
+	spec := refused(Expectation{FailFast: &FailFast{Within: seconds(5000)}})
+	spec.Invariants.Retry = &r
+	return spec
+}
+
 // denied are requests on postgres's connection that the fault answered itself, every so many ms from 120 ms on.
 func denied(connection, times int, each float64) []timeline.Event {
 	var out []timeline.Event
@@ -107,33 +114,23 @@ func denied(connection, times int, each float64) []timeline.Event {
 
 // TestRetryOnOpenConnections: requests that a fault turns down on an open connection may be retries: they acquit nobody, and accuse nobody.
 func TestRetryOnOpenConnections(t *testing.T) {
-	asking := func(r Retry) Spec {
-		spec := refused(Expectation{FailFast: &FailFast{Within: seconds(50)}})
-		spec.Invariants.Retry = &r
-		return spec
-	}
 	before := tl(exec(0), connects(40, "postgres"), timeline.Event{MS: 50, Kind: timeline.Accept, Dependency: "postgres", Connection: 1}, armed(101, "f1"), bite(119, "f1"))
 	under := tl(exec(0), armed(101, "f1"), connects(110, "postgres"), timeline.Event{MS: 111, Kind: timeline.Accept, Dependency: "postgres", Connection: 1}, bite(119, "f1"))
 	died := tl(exits(20000, 3), observed(20001))
 	runCases(t, []judgeCase{
-		{"few, all in all", asking(Retry{MaxAttempts: 10}), tl(before, denied(1, 9, 100), died), Pass, "fail_fast", ""},
-		{"too many, if they are retries", asking(Retry{MaxAttempts: 10}), tl(before, denied(1, 10, 100), died), Inconclusive, "retry", "which is too much if those were retries"},
-		{"the first belongs to its connect", asking(Retry{MaxAttempts: 10}), tl(under, denied(1, 10, 100), died), Pass, "fail_fast", ""},
-		{"too fast, if they are retries", asking(Retry{MaxRate: 20}), tl(before, denied(1, 30, 40), died), Inconclusive, "retry", "up to 25 times within one second"},
-		{"too many without them", asking(Retry{MaxAttempts: 3}), tl(before, denied(1, 10, 10), retryRefusals(200, 200, 200), died), Fail, "retry", "(at most 3)"},
-		{"a manner that is not seen", asking(Retry{Backoff: BackoffGrowing}), tl(before, denied(1, 10, 100), died), Inconclusive, "retry", "is not measured there"},
-		{"one is no retry", asking(Retry{Backoff: BackoffGrowing}), tl(before, denied(1, 1, 100), died), Pass, "retry", "not applicable"},
-		{"a manner that is seen", asking(Retry{Backoff: BackoffGrowing}), tl(before, denied(1, 2, 100), retryRefusals(500, 501, 500, 502, 500, 500, 501), died), Fail, "retry", "do not back off"},
+		{"few, all in all", retrying(Retry{MaxAttempts: 10}), tl(before, denied(1, 9, 100), died), Pass, "fail_fast", ""},
+		{"too many, if they are retries", retrying(Retry{MaxAttempts: 10}), tl(before, denied(1, 10, 100), died), Inconclusive, "retry", "which is too much if those were retries"},
+		{"the first belongs to its connect", retrying(Retry{MaxAttempts: 10}), tl(under, denied(1, 10, 100), died), Pass, "fail_fast", ""},
+		{"too fast, if they are retries", retrying(Retry{MaxRate: 20}), tl(before, denied(1, 30, 40), died), Inconclusive, "retry", "up to 25 times within one second"},
+		{"too many without them", retrying(Retry{MaxAttempts: 3}), tl(before, denied(1, 10, 10), retryRefusals(200, 200, 200), died), Fail, "retry", "(at most 3)"},
+		{"a manner that is not seen", retrying(Retry{Backoff: BackoffGrowing}), tl(before, denied(1, 10, 100), died), Inconclusive, "retry", "is not measured there"},
+		{"one is no retry", retrying(Retry{Backoff: BackoffGrowing}), tl(before, denied(1, 1, 100), died), Pass, "retry", "not applicable"},
+		{"a manner that is seen", retrying(Retry{Backoff: BackoffGrowing}), tl(before, denied(1, 2, 100), retryRefusals(500, 501, 500, 502, 500, 500, 501), died), Fail, "retry", "do not back off"},
 	})
 }
 
 // TestRetryBecauseAsked: what a service does because chaos asked something of it is not taken for its retries.
 func TestRetryBecauseAsked(t *testing.T) {
-	asking := func(r Retry) Spec {
-		spec := refused(Expectation{FailFast: &FailFast{Within: seconds(5000)}})
-		spec.Invariants.Retry = &r
-		return spec
-	}
 	head := tl(exec(0), begin(100, "database"), armed(101, "f1"), bite(110, "f1"))
 	died := tl(exits(40000, 3), observed(40001))
 	// asked are 31 refusals 30 ms apart while as many requests as each says are under way, and so many more begin between two of them.
@@ -149,35 +146,30 @@ func TestRetryBecauseAsked(t *testing.T) {
 	proofs := asked("proving", "proved", 1, 1)
 	hanging := asked("proving", "proved", 1, 0)
 	runCases(t, []judgeCase{
-		{"nobody asked", asking(Retry{MaxAttempts: 20}), tl(head, asked("asking", "asked", 0, 0), died), Fail, "retry", "tried postgres 31 times (at most 20)"},
-		{"one request for each", asking(Retry{MaxAttempts: 20}), tl(head, each, died), Inconclusive, "retry", "31 of them while chaos asked something of it"},
-		{"one request for all", asking(Retry{MaxAttempts: 20}), tl(head, none, died), Fail, "retry", "tried postgres 31 times, 4 of them while chaos asked something of it"},
-		{"within the limit all the same", asking(Retry{MaxAttempts: 40}), tl(head, each, died), Pass, "fail_fast", ""},
-		{"the rate of one for each", asking(Retry{MaxRate: 10}), tl(head, each, died), Inconclusive, "retry", "up to 31 times within one second"},
-		{"the rate of one for all", asking(Retry{MaxRate: 10}), tl(head, none, died), Fail, "retry", "27 times within one second"},
-		{"no jitter in what proofs ask for", asking(Retry{Jitter: true}), tl(head, proofs, died), Inconclusive, "retry", "were made while proofs or load asked something of it"},
-		{"no jitter beside a proof that hangs", asking(Retry{Jitter: true}), tl(head, hanging, died), Fail, "retry", "have no jitter"},
-		{"no jitter beside the ready probe", asking(Retry{Jitter: true}), tl(head, each, died), Fail, "retry", "have no jitter"},
+		{"nobody asked", retrying(Retry{MaxAttempts: 20}), tl(head, asked("asking", "asked", 0, 0), died), Fail, "retry", "tried postgres 31 times (at most 20)"},
+		{"one request for each", retrying(Retry{MaxAttempts: 20}), tl(head, each, died), Inconclusive, "retry", "31 of them while chaos asked something of it"},
+		{"one request for all", retrying(Retry{MaxAttempts: 20}), tl(head, none, died), Fail, "retry", "tried postgres 31 times, 4 of them while chaos asked something of it"},
+		{"within the limit all the same", retrying(Retry{MaxAttempts: 40}), tl(head, each, died), Pass, "fail_fast", ""},
+		{"the rate of one for each", retrying(Retry{MaxRate: 10}), tl(head, each, died), Inconclusive, "retry", "up to 31 times within one second"},
+		{"the rate of one for all", retrying(Retry{MaxRate: 10}), tl(head, none, died), Fail, "retry", "27 times within one second"},
+		{"no jitter in what proofs ask for", retrying(Retry{Jitter: true}), tl(head, proofs, died), Inconclusive, "retry", "were made while proofs or load asked something of it"},
+		{"no jitter beside a proof that hangs", retrying(Retry{Jitter: true}), tl(head, hanging, died), Fail, "retry", "have no jitter"},
+		{"no jitter beside the ready probe", retrying(Retry{Jitter: true}), tl(head, each, died), Fail, "retry", "have no jitter"},
 	})
 }
 
 // TestRetryTruncated: a timeline that holds only the first attempts does not show that the others kept the rules.
 func TestRetryTruncated(t *testing.T) {
-	asking := func(r Retry) Spec {
-		spec := refused(Expectation{FailFast: &FailFast{Within: seconds(5000)}})
-		spec.Invariants.Retry = &r
-		return spec
-	}
 	head := tl(exec(0), begin(100, "database"), armed(101, "f1"), bite(110, "f1"))
 	thousand := retryRefusals(slices.Repeat([]float64{500, 700, 300}, 333)...)
 	all := tl(figures(600000, "postgres", map[string]float64{"attempts": 1000}), exits(600000, 3), observed(600001))
 	more := tl(figures(600000, "postgres", map[string]float64{"attempts": 5000}), exits(600000, 3), observed(600001))
 	runCases(t, []judgeCase{
-		{"all are told", asking(Retry{MaxRate: 5}), tl(head, thousand, all), Pass, "fail_fast", ""},
-		{"the rate of the others", asking(Retry{MaxRate: 5}), tl(head, thousand, more), Inconclusive, "retry", "only the first of its attempts on postgres"},
-		{"their number is known", asking(Retry{MaxAttempts: 6000}), tl(head, thousand, more), Pass, "fail_fast", ""},
-		{"and may be too many", asking(Retry{MaxAttempts: 4000}), tl(head, thousand, more), Fail, "retry", "tried postgres 5000 times"},
-		{"how they were repeated", asking(Retry{Jitter: true}), tl(head, thousand, more), Inconclusive, "retry", "only the first of its attempts on postgres"},
+		{"all are told", retrying(Retry{MaxRate: 5}), tl(head, thousand, all), Pass, "fail_fast", ""},
+		{"the rate of the others", retrying(Retry{MaxRate: 5}), tl(head, thousand, more), Inconclusive, "retry", "only the first of its attempts on postgres"},
+		{"their number is known", retrying(Retry{MaxAttempts: 6000}), tl(head, thousand, more), Pass, "fail_fast", ""},
+		{"and may be too many", retrying(Retry{MaxAttempts: 4000}), tl(head, thousand, more), Fail, "retry", "tried postgres 5000 times"},
+		{"how they were repeated", retrying(Retry{Jitter: true}), tl(head, thousand, more), Inconclusive, "retry", "only the first of its attempts on postgres"},
 	})
 }
 
