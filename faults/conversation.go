@@ -43,6 +43,7 @@ type Talk interface {
 
 // Settler is a Talk that can be heard out: a Conversation that has begun an answer when the fault is lifted ends it.
 type Settler interface {
-	// Settle is Next after Next said false because of the lift. It returns false when the connection is gone.
+	// Settle is Next after Next said false because of the lift. It returns false when the connection is gone, and when the fault is on again: then
+	// Run is called again, and has to end what is still open.
 	Settle() (Direction, Chunk, bool)
 }

@@ -60,13 +60,13 @@ func (c *pgConversation) lift() {
 	if !c.owes() {
 		c.pass(Downstream, c.down.flush()) // else its end may be an answer that is awaited
 	}
-	settler, ok := c.talk.(Settler)
-	for ok && !c.ended && c.owes() {
-		var d Direction
-		var chunk Chunk
-		if d, chunk, ok = settler.Settle(); ok {
-			c.take(d, chunk)
+	settler, settles := c.talk.(Settler)
+	for settles && !c.ended && c.owes() {
+		d, chunk, ok := settler.Settle()
+		if !ok {
+			return // it goes on in the next run
 		}
+		c.take(d, chunk)
 	}
 	c.pass(Downstream, append(c.held, c.down.flush()...))
 	c.held = nil
@@ -242,7 +242,7 @@ func (c *pgConversation) pendingIn(data []byte) (string, *pgStrike) {
 // answer is what the client gets for a struck statement. held is the CommandComplete of the ROLLBACK that a COMMIT became.
 func (c *pgConversation) answer(name string, k *pgStrike, held []byte) []byte {
 	c.drop(name, k)
-	c.readies = k.group // this is sure; a Sync that COPY swallowed was counted in vain
+	c.readies, c.unsure = k.group, false // a Sync that COPY swallowed was counted in vain
 	if c.status == 'E' {
 		if k.commit {
 			return held // the transaction was aborted already: that is what COMMIT says then
@@ -267,7 +267,7 @@ func (c *pgConversation) drop(name string, k *pgStrike) {
 // forget drops the strikes that the server skipped, as something before them failed for real. The ReadyForQuery of their group is here.
 func (c *pgConversation) forget() {
 	for name, k := range c.pending {
-		if k.group <= c.readies {
+		if k.group <= c.readies && !c.unsure {
 			c.drop(name, k)
 		}
 	}

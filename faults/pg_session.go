@@ -15,6 +15,7 @@ type pgSession struct {
 	status   byte // of the last ReadyForQuery: I, T or E; 0: none yet
 	syncs    int  // how many messages were sent that a ReadyForQuery answers
 	readies  int  // how many came. Behind COPY there may be fewer: a Sync inside it is not answered
+	unsure   bool // some may have been on their way when the place was found: those came too early
 }
 
 // pgPhase is how far the session has come.
@@ -117,7 +118,7 @@ func (s *pgSession) answered(data []byte) []byte {
 // saw follows bytes that pass untouched.
 func (s *pgSession) saw(d Direction, data []byte, up, down pgDecide) {
 	if s.phase == pgLost && s.lost.found(d, data, s) {
-		s.phase, s.status = pgBegun, s.lost.status
+		s.phase, s.status, s.unsure = pgBegun, s.lost.status, true
 		return
 	}
 	for len(data) > 0 {

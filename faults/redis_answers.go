@@ -15,7 +15,8 @@ type redisReply struct {
 	times  int    // and so many more of the same
 }
 
-func (r redisReply) endless() bool { return r.left < 0 }
+func (r redisReply) endless() bool  { return r.left < 0 }
+func (r redisReply) replaced() bool { return r.answer != "" || r.script }
 
 // expect notes that the dependency owes an answer.
 func (s *redisSession) expect(r redisReply) {
@@ -88,7 +89,7 @@ func (s *redisSession) answers(data []byte) {
 func (s *redisSession) special() bool {
 	for _, r := range s.queue {
 		if !r.seen {
-			return r.answer != "" || r.script
+			return r.replaced()
 		}
 	}
 	return false

@@ -138,8 +138,11 @@ func (s *redisSession) answer() {
 	s.refuse(len(s.held), s.command.name)
 	s.forced = s.forced && !s.quiet()
 	switch {
+	case s.ended[Downstream]:
+		s.held = nil
 	case s.down == redisLost:
 		s.waiting, s.marked = true, time.Now()
+		s.strays = append(s.strays, redisStray{s.mark, s.verdict.answer})
 		s.emit(Upstream, respCommand(s.mark))
 	case s.tx != txNone || s.forced || s.skip || slices.ContainsFunc(s.queue, redisReply.endless):
 		s.stand() // also for the dependency the next answer is the one to be skipped

@@ -1,9 +1,9 @@
 package faults
 
 import (
-	"bytes"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 )
 
@@ -13,10 +13,11 @@ import (
 // sent after it, until those are answered. So at the lift everything that waits is simply passed on. Only where that is impossible does a command with
 // a name that no server knows go to the dependency in the place of the refused one, and its error is replaced on the way back: inside of MULTI, where
 // the server must know that the transaction failed; behind an UNSUBSCRIBE whose answers cannot be counted; for a command that is too long to be
-// held; and on a connection whose beginning was not seen, to find the place in the stream of answers.
+// held; and on a connection whose beginning was not seen, to find the place in the stream of answers. After the lift such errors are still heard out.
 type redisSession struct {
 	state redisState
 	mark  []byte // the name that no server knows
+	marks uint64 // counts them
 
 	talk   Talk // nil: the fault is off
 	at     time.Time
@@ -34,8 +35,9 @@ type redisSession struct {
 	waiting  bool   // a refused command is complete and its turn has not come
 	forced   bool   // too much waited: the next refusals do not wait
 	marked   time.Time
-	backlog  []byte // what the client sent after it
-	fresh    bool   // the fault was there before the client spoke
+	strays   []redisStray // while it is lost: what was sent to find the place, oldest first
+	backlog  []byte       // what the client sent after it
+	fresh    bool         // the fault was there before the client spoke
 	spoken   bool
 	tx       redisTx
 	silent   bool // CLIENT REPLY OFF
@@ -86,13 +88,20 @@ const (
 )
 
 func newRedisSession(state redisState, random *rand.Rand, whole bool) *redisSession {
-	s := &redisSession{state: state, mark: fmt.Appendf(nil, "chaos%016x", random.Uint64())}
+	s := &redisSession{state: state, marks: random.Uint64()}
+	s.remark()
 	s.requests.wanted = redisWords
 	s.fresh = whole
 	if !whole {
 		s.up, s.down, s.tx = redisLost, redisLost, txUnknown
 	}
 	return s
+}
+
+// remark takes another name that no server knows.
+func (s *redisSession) remark() {
+	s.marks++
+	s.mark = fmt.Appendf(nil, "chaos%016x", s.marks)
 }
 
 // Sees follows the connection while the fault is off.
@@ -119,14 +128,19 @@ func (s *redisSession) Run(talk Talk) {
 			s.letGo()
 			return
 		}
-		s.at = c.At
-		if c.Data == nil {
-			s.end(d, c)
-			continue
-		}
-		s.hear(d, c.Data)
-		s.flush()
+		s.treat(d, c)
 	}
+}
+
+// treat takes one chunk.
+func (s *redisSession) treat(d Direction, c Chunk) {
+	s.at = c.At
+	if c.Data == nil {
+		s.end(d, c)
+		return
+	}
+	s.hear(d, c.Data)
+	s.flush()
 }
 
 // next waits for a chunk, but not for ever for the answer that shows the place in the stream.
@@ -161,11 +175,16 @@ func (s *redisSession) end(d Direction, c Chunk) {
 		s.held = nil
 	} else {
 		s.emit(Downstream, s.line)
-		s.line, s.holding = nil, false
+		s.line, s.holding, s.queue, s.strays = nil, false, nil, nil
 	}
 	s.flush()
 	s.ended[d] = true
 	s.talk.Pass(d, c)
+	if d == Downstream && s.waiting { // nobody can be answered any more
+		s.settle()
+		s.later()
+		s.flush()
+	}
 }
 
 // emit passes bytes on while the fault is on. While it is off they have passed already.
@@ -201,9 +220,10 @@ func (s *redisSession) refuse(bytes int, what string) {
 	}
 }
 
-// letGo passes at the lift what is held, so that the connection goes on as if nothing had been.
+// letGo passes at the lift what is held, and hears out what stands for refused commands, so that the connection goes on as if nothing had been.
 func (s *redisSession) letGo() {
 	s.lifted = true
+	defer func() { s.lifted = false }()
 	switch {
 	case s.waiting && !s.marked.IsZero():
 		s.giveUp()
@@ -218,10 +238,25 @@ func (s *redisSession) letGo() {
 		s.emit(Upstream, s.held)
 		s.held, s.doing = nil, redisPasses
 	}
-	s.emit(Downstream, s.line)
-	s.line, s.holding = nil, false
 	s.flush()
-	s.lifted = false
+	settler, ok := s.talk.(Settler)
+	if !ok {
+		s.emit(Downstream, s.line)
+		s.line, s.holding = nil, false
+		s.flush()
+	}
+	for ok && s.owes() {
+		var d Direction
+		var c Chunk
+		if d, c, ok = settler.Settle(); ok {
+			s.treat(d, c)
+		}
+	}
+}
+
+// owes says whether an answer is to come that the client must not get as it is.
+func (s *redisSession) owes() bool {
+	return len(s.strays) > 0 || slices.ContainsFunc(s.queue, redisReply.replaced)
 }
 
 // later treats what the client sent behind a command that had to wait.
@@ -241,7 +276,8 @@ func (s *redisSession) giveUp() {
 	s.up = redisBlind
 	s.later()
 	if s.lifted {
-		s.up, s.mark = redisLost, append(s.mark, 'x')
+		s.up = redisLost
+		s.remark()
 	}
 }
 
@@ -261,37 +297,4 @@ func (s *redisSession) resume() {
 	s.settle()
 	s.tell(s.inWords(s.verdict.answer, s.command.name))
 	s.later()
-}
-
-// seek looks for the answer to the mark in a stream whose messages are not known, and replaces it. Its line begins with an error and is shorter than
-// anything that is worth holding.
-func (s *redisSession) seek(data []byte) {
-	const longest = 512
-	all := append(s.line, data...)
-	s.line = nil
-	at := bytes.Index(all, s.mark)
-	if at < 0 {
-		last := bytes.LastIndexByte(all, '\n') + 1
-		if rest := all[last:]; s.marked.IsZero() || len(rest) == 0 || rest[0] != '-' || len(rest) > longest {
-			last = len(all)
-		}
-		s.emit(Downstream, all[:last])
-		s.line = append(s.line, all[last:]...)
-		return
-	}
-	begin := bytes.LastIndexByte(all[:at], '\n') + 1
-	length := bytes.IndexByte(all[at:], '\n') + 1
-	if length == 0 {
-		s.emit(Downstream, all[:begin])
-		s.line = append(s.line, all[begin:]...)
-		return
-	}
-	s.emit(Downstream, all[:begin])
-	s.down, s.queue, s.early = redisReads, nil, 0
-	if s.waiting {
-		s.resume()
-	} else {
-		s.tell(s.verdict.answer)
-	}
-	s.answers(all[at+length:])
 }

@@ -240,6 +240,9 @@ func (h *half) feed(ch *chain) (over bool) {
 			if !h.mayBeFast() || h.drained(ch) {
 				return false
 			}
+			if h.mayBeFast() {
+				continue // that wake was an old one
+			}
 		}
 		n, err := h.from.Read(buf[:])
 		if n > 0 {
@@ -279,7 +282,7 @@ func (h *half) give(ch *chain, c *chunk) bool {
 // on or goes off meanwhile, the attempt is given up: whoever acted may have dropped the mark.
 func (h *half) drained(ch *chain) bool {
 	mark := newMark()
-	if !h.give(ch, mark) {
+	if !h.give(ch, mark) || !h.mayBeFast() { // looked at again: give may have taken the wake
 		return false
 	}
 	for {

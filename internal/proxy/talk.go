@@ -121,7 +121,7 @@ func (s *talkStage) Pipe(*toxics.ToxicStub) {
 			}
 			t.state = st
 			s.m.talk.run(t)
-			t.settled()
+			t.settling = false
 		} else if !t.idle(st) {
 			return
 		}
@@ -159,21 +159,21 @@ type exchange struct {
 	size    [2]int
 	ended   [2]bool // the end of that direction was passed
 	closing bool    // the fault ends the connection
-	acting  bool    // the chain must not end: something may wait here
+	acting  bool    // the connection must not leave the chain: something may wait here, also for a direction that itself has left nothing in it
 
 	settling bool // the fault was lifted, and its conversation ends what it has begun
 }
 
 func (t *exchange) begin() bool {
-	t.acting = t.acting || t.s.ch.begin()
+	t.acting = t.acting || t.s.ch.hold()
 	return t.acting
 }
 
-// rest lets the chain end if nothing waits here.
+// rest lets the connection leave its chain if nothing waits here, nor is still to be said.
 func (t *exchange) rest() {
-	if t.acting && len(t.waiting[0])+len(t.waiting[1]) == 0 {
+	if t.acting && !t.settling && len(t.waiting[0])+len(t.waiting[1]) == 0 {
 		t.acting = false
-		t.s.ch.finish()
+		t.s.ch.release()
 	}
 }
 
@@ -297,16 +297,20 @@ func (t *exchange) next(timeout <-chan struct{}) (d faults.Direction, c faults.C
 
 // Settle implements faults.Settler. Until the run is over the connection stays in its chain, as if the fault were on.
 func (t *exchange) Settle() (faults.Direction, faults.Chunk, bool) {
-	if !t.settling {
-		t.settling = true
-		t.s.ch.keep(1)
-	}
+	t.settling = true
 	for {
-		switch t.wait(t.s.m.f.state.Load(), nil, true) {
+		st := t.s.m.f.state.Load()
+		if st.on {
+			return 0, faults.Chunk{}, false
+		}
+		switch t.wait(st, nil, true) {
 		case changed:
 			continue
 		case over:
 			return 0, faults.Chunk{}, false
+		}
+		if t.s.m.f.on() && !isMark(t.pending) {
+			return 0, faults.Chunk{}, false // the gate which this chunk asked made it come on
 		}
 		raw := t.pending
 		t.pending = nil
@@ -317,20 +321,25 @@ func (t *exchange) Settle() (faults.Direction, faults.Chunk, bool) {
 	}
 }
 
-// settled lets the connection leave its chain after all.
-func (t *exchange) settled() {
-	if t.settling {
-		t.settling = false
-		t.s.ch.keep(-1)
-		t.s.ch.c.wake()
-	}
-}
-
-// keep counts what holds the connection in its chain though no fault does.
-func (ch *chain) keep(n int32) {
+// hold keeps the connection in its chain though no fault may do so. It is false for a chain that has ended.
+func (ch *chain) hold() bool {
 	ch.c.p.mu.Lock()
 	defer ch.c.p.mu.Unlock()
-	ch.c.active.Add(n)
+	if ch.c.chain != ch {
+		return false
+	}
+	ch.c.active.Add(1)
+	return true
+}
+
+// release is the end of hold.
+func (ch *chain) release() {
+	ch.c.p.mu.Lock()
+	idle := ch.c.active.Add(-1) == 0
+	ch.c.p.mu.Unlock()
+	if idle {
+		ch.c.wake()
+	}
 }
 
 // Pass implements faults.Talk.
