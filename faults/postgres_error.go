@@ -21,7 +21,9 @@ func postgresError() Kind {
 			"the code makes sense for: never transaction control, settings or empty statements, for 42P01 and 42501 only what names " +
 			"a relation that is not the system's, for 25006 and 53100 only what writes. In place of the statement the server gets one that cannot be " +
 			"parsed (its name begins with chaos_, and it is in the server's log), and its error is answered as the one asked for: so transactions " +
-			"are aborted as they would be, 25P02 included, also when the fault is lifted meanwhile. A COMMIT that fails (in a simple query, by `match`) rolls back. " +
+			"are aborted as they would be, 25P02 included, also when the fault is lifted meanwhile. A statement that was prepared before fails when it is used, " +
+			"by the SQL with which it was prepared; SQL's own EXECUTE by its own words. Where this fault was not there to see it prepared, it cannot match; without `match` it " +
+			"fails if the code makes sense for all statements and it is bound with values, as one without could be a ROLLBACK. Up to 4000 statements of a session are known. A COMMIT that fails (in a simple query, by `match`) rolls back. " +
 			"Several statements in one query fail together, and only their first 64 KiB are looked at. " +
 			"A session that is encrypted passes untouched: use sslmode=disable for `session` and `statement`. So does one that was open before the " +
 			"fault was there, until one exchange of whole messages showed where they begin.",
