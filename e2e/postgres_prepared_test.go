@@ -56,7 +56,9 @@ func TestPostgresErrorMeetsPgbench(t *testing.T) {
 		var said strings.Builder
 		run.Stdout, run.Stderr = &said, &said
 		require.NoError(t, run.Start())
-		require.Eventually(t, func() bool { return strings.Contains(admin.ask("select 'warm' from pgbench_history having count(*) > 20"), "warm") }, patience, time.Millisecond)
+		require.Eventually(t, func() bool {
+			return strings.Contains(admin.ask("select 'warm' from pgbench_history having count(*) > 20"), "warm")
+		}, patience, time.Millisecond)
 		on(t, p, spec, c.late)
 		require.NoError(t, run.Wait(), said.String())
 		found := regexp.MustCompile(`number of failed transactions: (\d+)`).FindStringSubmatch(said.String())
