@@ -25,6 +25,7 @@ type injector struct {
 	asking *asking // nil: the experiment does not ask the service to stop
 	timers sync.WaitGroup
 	closed bool
+	met    sync.Map // when each fault has met something, by its id
 }
 
 type stage int
@@ -258,6 +259,28 @@ func (in *injector) busy() bool {
 // armed says whether a fault on dependency is on.
 func (in *injector) armed(dependency string) bool {
 	return slices.ContainsFunc(in.items, func(i *injection) bool { return i.On == dependency && i.stage == armed })
+}
+
+// unmet returns the dependencies of the faults that are on and have met nothing yet.
+func (in *injector) unmet() []string {
+	var out []string
+	for _, i := range in.items {
+		if _, bitten := in.met.Load(i.id); i.stage == armed && !bitten {
+			out = append(out, i.On)
+		}
+	}
+	return out
+}
+
+// lastMet is when a fault last began to meet something; zero: none did.
+func (in *injector) lastMet() (last time.Time) {
+	in.met.Range(func(_, at any) bool {
+		if at := at.(time.Time); at.After(last) {
+			last = at
+		}
+		return true
+	})
+	return last
 }
 
 // anyArmed says whether any fault is on.

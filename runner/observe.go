@@ -204,7 +204,11 @@ func (t *trial) watchIncarnation(ctx context.Context, wg *sync.WaitGroup) {
 // exited notes the end of an incarnation and asks the restart policy what an orchestrator would do.
 func (t *trial) exited(incarnation, restarts int) (time.Duration, bool) {
 	e := t.process.Exit()
+	met := t.lastBytes()
 	t.gate.Do(func() {
+		if met.After(t.heard) {
+			t.heard = met
+		}
 		t.apply(t.tracker.Exit())
 		t.recordExit(e, incarnation)
 		t.askEarly = false
@@ -224,6 +228,26 @@ func (t *trial) exited(incarnation, restarts int) (time.Duration, bool) {
 		})
 	}
 	return delay, again
+}
+
+// reading is for how long the proxies are given to read what a service had sent before it ended.
+const reading = 250 * time.Millisecond
+
+// lastBytes waits until the proxies have read what the service sent last, where a fault is on that has met nothing yet: it ends the service more
+// often than not, and is lifted with it. It returns when a fault last met something: the service ended after that, whenever it was noticed.
+func (t *trial) lastBytes() time.Time {
+	unread := func() (waits bool) {
+		var on []string
+		t.gate.Do(func() { on = t.injector.unmet() })
+		for _, name := range on {
+			waits = waits || t.dependency(name).proxy.Serving() > 0
+		}
+		return waits
+	}
+	for until := time.Now().Add(reading); unread() && time.Now().Before(until); {
+		rest(context.Background(), time.Millisecond, nil)
+	}
+	return t.injector.lastMet()
 }
 
 // recordExit notes the exit behind everything that the service had printed: that was read and stamped only after it was gone. Gate held.

@@ -113,6 +113,7 @@ func (t *trial) proxied(d *dependency, e proxy.Event) {
 			Count: map[string]float64{"bytes_up": float64(e.BytesUp), "bytes_down": float64(e.BytesDown)},
 		})
 	case proxy.Bite:
+		t.injector.met.Store(e.Fault, e.At)
 		t.recorder.AddAt(e.At, timeline.Event{Kind: timeline.FaultBite, Fault: e.Fault, Dependency: d.name, Connection: e.Connection, Text: e.Text})
 	case proxy.Denied:
 		denied := timeline.Event{Kind: timeline.Denied, Fault: e.Fault, Dependency: d.name, Connection: e.Connection, Text: e.Text}

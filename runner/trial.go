@@ -56,7 +56,7 @@ type trial struct {
 	noted      *process.Process // whose exit is in the timeline
 	gone       bool             // the present incarnation has exited: what still comes is not the service's; gate held
 	logFile    *cappedFile
-	heard      time.Time       // when the service last said something; gate held
+	heard      time.Time       // when the service last said something, or met a fault; gate held
 	undeclared map[string]bool // targets already told
 	requests   *requests
 	answering  answering

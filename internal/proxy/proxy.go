@@ -187,6 +187,13 @@ func (p *Proxy) ordered() []*conn {
 // Open is how many connections are open: accepted, and the service has not closed its side.
 func (p *Proxy) Open() int { return int(p.open.Load()) }
 
+// Serving is how many connections have not come to their end on both sides yet.
+func (p *Proxy) Serving() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.conns)
+}
+
 // Stats returns the figures so far.
 func (p *Proxy) Stats() Stats {
 	p.mu.Lock()
