@@ -172,9 +172,15 @@ func TestAdvisoryLocksAndCancel(t *testing.T) {
 		return false
 	}
 	go wait()
-	require.Eventually(t, running, 10*time.Second, time.Millisecond)
-	require.NoError(t, second.PgConn().CancelRequest(t.Context()))
-	assert.Equal(t, "57014", code(<-done))
+	require.Eventually(t, func() bool { // a request that comes before the statement does cancels nothing
+		select {
+		case err = <-done:
+			return true
+		default:
+			return assert.NoError(t, second.PgConn().CancelRequest(t.Context())) && false
+		}
+	}, 30*time.Second, 5*time.Millisecond)
+	assert.Equal(t, "57014", code(err))
 	go wait()
 	require.Eventually(t, running, 10*time.Second, time.Millisecond)
 	_, err = first.Exec(t.Context(), "SELECT pg_advisory_unlock(7)")
