@@ -45,8 +45,7 @@ type tried struct {
 	at, again []int // the attempts, and the requests that a fault turned down on open connections besides
 	count     int   // of the attempts, also of those that the timeline does not tell one by one
 	own       int   // of them, certainly the service's own doing
-	rate      int   // the most attempts within one second
-	all       int   // the same with the requests that were turned down
+	all       int   // the most within one second, with the requests that were turned down
 	ownRate   int   // the most within one second that are certainly its own
 	during    []int // the attempts within that second
 }
@@ -55,18 +54,22 @@ func (t *trace) triedIn(dep string, r run) tried {
 	var out tried
 	out.at, _ = t.attempts(dep, r)
 	out.again = t.deniedAgain(dep, r)
-	out.count = len(out.at)
-	if f := t.figures()[dep]; len(t.runs) == 1 && f.Attempts != nil {
-		out.count = max(out.count, *f.Attempts)
-	}
-	out.own = out.count
-	if n := t.byAnything(out.at); n > 0 {
-		out.own = len(out.at) - n
-	}
-	out.rate = t.peakRate(out.at)
+	out.count, out.own = t.counted(dep, out.at)
 	out.all = t.peakRate(slices.Sorted(slices.Values(slices.Concat(out.at, out.again))))
 	out.ownRate, out.during = t.ownRate(out.at)
 	return out
+}
+
+// counted returns how many attempts on dep there were where the timeline tells of those at ev[at...], and how many of them are certainly the service's own.
+func (t *trace) counted(dep string, at []int) (count, own int) {
+	count = len(at)
+	if f := t.figures()[dep]; len(t.runs) == 1 && f.Attempts != nil {
+		count = max(count, *f.Attempts)
+	}
+	if n := t.byAnything(at); n > 0 {
+		return count, len(at) - n
+	}
+	return count, count
 }
 
 // words completes "it tried redis ".

@@ -61,7 +61,9 @@ func (t *trace) recordDependency(r *expressions.Record, name string, f Dependenc
 	if f.Attempts != nil {
 		own := 0
 		for _, r := range t.runs {
-			own += t.triedIn(name, r).own
+			at, _ := t.attempts(name, r)
+			_, its := t.counted(name, at)
+			own += its
 		}
 		d.Set("own_attempts", own)
 	}
