@@ -21,7 +21,7 @@ func (p Proof) Echoes(ready *Ready) bool {
 	case own.HTTP != nil && claim.HTTP != nil:
 		return echoesHTTP(*own.HTTP, *claim.HTTP)
 	case own.TCP != nil && claim.HTTP != nil:
-		return own.TCP.Address == hostOf(claim.HTTP.URL)
+		return own.TCP.Address == strings.Replace(claim.Address(), "localhost:", "127.0.0.1:", 1)
 	}
 	return reflect.DeepEqual(own, claim)
 }
@@ -63,13 +63,6 @@ func sameURL(a, b string) bool { return plainURL(a) == plainURL(b) }
 
 func plainURL(url string) string {
 	return strings.TrimSuffix(strings.Replace(url, "//localhost:", "//127.0.0.1:", 1), "/")
-}
-
-// hostOf is the host:port of a URL in which variables may be left.
-func hostOf(url string) string {
-	_, rest, _ := strings.Cut(plainURL(url), "://")
-	host, _, _ := strings.Cut(rest, "/")
-	return host
 }
 
 // warnAboutProofs warns of a file whose proofs can't find a false readiness. It is no mistake: a first file may begin so.
