@@ -18,29 +18,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/chaos-startup/chaos/internal/echo"
 	"github.com/chaos-startup/chaos/internal/toxiapi"
 )
-
-// repeater is a dependency that answers every line with itself until the test ends.
-func repeater(t *testing.T) string {
-	t.Helper()
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, l.Close()) })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				_, _ = io.Copy(c, c)
-				_ = c.Close()
-			}()
-		}
-	}()
-	return l.Addr().String()
-}
 
 // sayTo sends a line and returns what comes back, or the error.
 func sayTo(t *testing.T, address, text string) (string, error) {
@@ -96,7 +76,7 @@ func TestToxiproxyCLI(t *testing.T) {
 				assert.Equal(t, code, got, "%q: %s", args, out)
 				assert.Regexp(t, says, out, "%q", args)
 			}
-			up, listen := repeater(t), freeAddress(t)
+			up, listen := echo.Start(t), freeAddress(t)
 			run(0, `^Created new proxy echo\n$`, "create", "--listen", listen, "--upstream", up, "echo")
 			run(1, `HTTP 409: proxy already exists`, "create", "--listen", listen, "--upstream", up, "echo")
 			run(0, `^echo\t`+listen+`\t`+up+`\tenabled\t0\n$`, "list")
@@ -127,7 +107,7 @@ func TestToxiproxyCLI(t *testing.T) {
 // TestToxiproxyGoClient drives the faults of the catalogue by Toxiproxy's Go client; its own tests are in TestToxiproxysOwnSuite.
 func TestToxiproxyGoClient(t *testing.T) {
 	client := toxiproxy.NewClient(serveAPI(t, toxiapi.Options{Listen: "127.0.0.1:0"}))
-	proxy, err := client.CreateProxy("echo", "127.0.0.1:0", repeater(t))
+	proxy, err := client.CreateProxy("echo", "127.0.0.1:0", echo.Start(t))
 	require.NoError(t, err)
 	for _, c := range []struct {
 		kind string
@@ -172,7 +152,7 @@ func TestToxiproxyNodeClient(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "client.js"), script, 0o600))
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "node", "client.js", serveAPI(t, toxiapi.Options{Listen: "127.0.0.1:0"}), repeater(t))
+	cmd := exec.CommandContext(ctx, "node", "client.js", serveAPI(t, toxiapi.Options{Listen: "127.0.0.1:0"}), echo.Start(t))
 	cmd.Dir = dir
 	text, err := cmd.CombinedOutput()
 	require.NoError(t, err, string(text))

@@ -21,6 +21,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/chaos-startup/chaos/internal/echo"
 	"github.com/chaos-startup/chaos/internal/toxiapi"
 )
 
@@ -165,27 +166,6 @@ func TestProxyHandsOutItsAuthority(t *testing.T) {
 	assert.NoFileExists(t, filepath.Join(dir, "ca.pem"))
 }
 
-// echo is a dependency that answers with what it is told.
-func echo(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				_, _ = io.Copy(c, c)
-				_ = c.Close()
-			}()
-		}
-	}()
-	return l.Addr().String()
-}
-
 // says sends a byte and waits for it.
 func says(c net.Conn) error {
 	if err := c.SetDeadline(time.Now().Add(soon)); err != nil {
@@ -205,7 +185,7 @@ func TestProxyShortOfDescriptors(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "chaos"), []byte("#!/bin/sh\nulimit -n 64\nexec "+path+" \"$@\"\n"), 0o700)) // #nosec G306 -- a program
 	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
-	l, api := proxies(t, "", "a="+echo(t))
+	l, api := proxies(t, "", "a="+echo.Start(t))
 	listen := all(t, api)["a"].Listen
 	const short, over = "no descriptors for more connections", "there are descriptors for connections again"
 	var open []net.Conn

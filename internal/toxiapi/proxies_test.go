@@ -13,6 +13,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/chaos-startup/chaos/internal/echo"
 )
 
 func told(t *testing.T, a answer) (p Proxy) {
@@ -41,7 +43,7 @@ func TestDisablingDropsAndRefuses(t *testing.T) {
 // TestToxicsSurviveTheirProxysAbsence: those added to a disabled proxy, and those of one that moves, are on from its first connection.
 func TestToxicsSurviveTheirProxysAbsence(t *testing.T) {
 	_, url := serve(t, Options{})
-	a := ask(t, "POST", url+"/proxies", fmt.Sprintf(`{"name":"a","listen":"127.0.0.1:0","upstream":%q,"enabled":false}`, echo(t)))
+	a := ask(t, "POST", url+"/proxies", fmt.Sprintf(`{"name":"a","listen":"127.0.0.1:0","upstream":%q,"enabled":false}`, echo.Start(t)))
 	assert.Equal(t, "127.0.0.1:0", told(t, a).Listen)
 	add(t, url, `{"type":"limit_data","name":"l","attributes":{"bytes":2}}`)
 	limited := func(p Proxy) {
@@ -60,7 +62,7 @@ func TestToxicsSurviveTheirProxysAbsence(t *testing.T) {
 	limited(second)
 	_, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", first.Listen)
 	assert.Error(t, err, "it has moved")
-	third := told(t, ask(t, "PATCH", url+"/proxies/a", fmt.Sprintf(`{"upstream":%q}`, echo(t))))
+	third := told(t, ask(t, "PATCH", url+"/proxies/a", fmt.Sprintf(`{"upstream":%q}`, echo.Start(t))))
 	limited(third)
 }
 
@@ -136,7 +138,7 @@ func TestPopulateAgainKeepsAFreePort(t *testing.T) {
 // TestToxicsOfADescription: a proxy is made with those that stand in it; they are checked before anything is done.
 func TestToxicsOfADescription(t *testing.T) {
 	s, url := serve(t, Options{})
-	up := echo(t)
+	up := echo.Start(t)
 	body := func(name, upstream, toxics string) string {
 		return fmt.Sprintf(`{"name":%q,"listen":"127.0.0.1:0","upstream":%q,"toxics":%s}`, name, upstream, toxics)
 	}
@@ -171,7 +173,7 @@ func TestToxicsOfADescription(t *testing.T) {
 	require.Len(t, populate(up, "["+late+"]").Toxics, 1)
 	_, err = dial(t, p.Listen).says("hello")
 	assert.NoError(t, err)
-	p = populate(echo(t), "["+limit+"]")
+	p = populate(echo.Start(t), "["+limit+"]")
 	require.Len(t, p.Toxics, 1, "replaced")
 	_, err = dial(t, p.Listen).says("hello")
 	assert.Error(t, err)
@@ -181,7 +183,7 @@ func TestToxicsOfADescription(t *testing.T) {
 
 func TestMetrics(t *testing.T) {
 	_, url := serve(t, Options{})
-	up := echo(t)
+	up := echo.Start(t)
 	p := told(t, ask(t, "POST", url+"/proxies", fmt.Sprintf(`{"name":"a","listen":"127.0.0.1:0","upstream":%q}`, up)))
 	c := dial(t, p.Listen)
 	_, err := c.says("hello")

@@ -16,12 +16,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/chaos-startup/chaos/faults"
+	"github.com/chaos-startup/chaos/internal/echo"
 )
 
 // newProxy makes a proxy before an echo and returns where it listens.
 func newProxy(t *testing.T, url, name string) string {
 	t.Helper()
-	a := ask(t, "POST", url+"/proxies", fmt.Sprintf(`{"name":%q,"listen":"127.0.0.1:0","upstream":%q}`, name, echo(t)))
+	a := ask(t, "POST", url+"/proxies", fmt.Sprintf(`{"name":%q,"listen":"127.0.0.1:0","upstream":%q}`, name, echo.Start(t)))
 	require.Equal(t, 201, a.status, a.body)
 	var p Proxy
 	require.NoError(t, json.Unmarshal([]byte(a.body), &p))
