@@ -68,16 +68,22 @@ func standIn(t *testing.T, in *bufio.Reader) string {
 	return "-ERR unknown command '" + strings.TrimSpace(lines[2]) + "'\r\n"
 }
 
+// refusedInMulti lets the fault refuse a write inside of MULTI, and returns how the server reads on, and its answer to what stands for the write.
+func refusedInMulti(t *testing.T, f *fixture, client, server net.Conn) (in *bufio.Reader, answer string) {
+	t.Helper()
+	f.Arm("f1")
+	says(t, client, command("MULTI")+command("SET", "a", "b"))
+	hears(t, server, command("MULTI"))
+	in = bufio.NewReader(server)
+	return in, standIn(t, in)
+}
+
 const refusedWrite = "-READONLY You can't write against a read only replica.\r\n"
 
 // What stands for a refused command is answered in the fault's words after the lift, however late, and holds nothing else up meanwhile.
 func TestLiftHearsOut(t *testing.T) {
 	f, client, server := quiet(t)
-	f.Arm("f1")
-	says(t, client, command("MULTI")+command("SET", "a", "b"))
-	hears(t, server, command("MULTI"))
-	in := bufio.NewReader(server)
-	first := standIn(t, in)
+	in, first := refusedInMulti(t, f, client, server)
 	f.Lift("f1")
 	says(t, client, command("GET", "a"))
 	got := make([]byte, len(command("GET", "a")))
@@ -93,11 +99,7 @@ func TestLiftHearsOut(t *testing.T) {
 // The fault comes on again while the server owes answers from before: it bites at once, and each has its own.
 func TestOnAgainWhileItHearsOut(t *testing.T) {
 	f, client, server := quiet(t)
-	f.Arm("f1")
-	says(t, client, command("MULTI")+command("SET", "a", "b"))
-	hears(t, server, command("MULTI"))
-	in := bufio.NewReader(server)
-	first := standIn(t, in)
+	in, first := refusedInMulti(t, f, client, server)
 	f.Lift("f1")
 	f.Arm("f1")
 	says(t, client, command("SET", "c", "d"))
